@@ -1,0 +1,73 @@
+# Run `make` for the list of targets.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+PEERS   ?= ../shared/peers
+
+GO      ?= go
+TAGS    := seccomp netgo osusergo exclude_graphdriver_btrfs exclude_graphdriver_zfs exclude_graphdriver_devicemapper
+LDFLAGS := -s -w -linkmode external -extldflags -static
+TOOLS   := podman buildah skopeo
+MONITOR := podman/engine/monitor/image/monitor
+
+.DEFAULT_GOAL := help
+.PHONY: help build install uninstall quickstart test test-short lint bench docs clean deps $(TOOLS:%=bin/%)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PREFIX=$(PREFIX) and DESTDIR= say where to install, PEERS=$(PEERS) where bench finds the tools to compare with."
+
+build: $(TOOLS:%=bin/%) ## build bin/podman, bin/buildah and bin/skopeo, static
+
+# go build knows what is out of date; make doesn't.
+$(TOOLS:%=bin/%): bin/%: | deps
+	@if [ -f $*/main.go ]; then \
+		echo "go build -o $@ ./$*"; \
+		CGO_ENABLED=1 $(GO) build -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o $@ ./$*; \
+	fi
+
+bin/podman: $(MONITOR)
+
+# The monitor's image is carried inside podman, so it comes first.
+.PHONY: $(MONITOR)
+$(MONITOR):
+	@if [ -f podman/monitor-image/main.go ]; then \
+		mkdir -p $(@D); \
+		CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $@.new ./podman/monitor-image && \
+		if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi; \
+	fi
+
+deps:
+	@hack/deps build
+
+install: build ## install the programs under PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin
+	for tool in $(TOOLS); do install -m 755 bin/$$tool $(DESTDIR)$(PREFIX)/bin/$$tool || exit; done
+
+uninstall: ## remove what install installed
+	for tool in $(TOOLS); do rm -f $(DESTDIR)$(PREFIX)/bin/$$tool; done
+
+quickstart: build ## show the whole way once: build, run, push, copy
+	@hack/deps quickstart
+	@hack/quickstart
+
+test: build ## run all tests; those that need root say so when they are skipped
+	@hack/deps test
+	PODSUITE_BIN=$(CURDIR)/bin $(GO) test -tags "$(TAGS)" -timeout 20m $(TESTFLAGS) work
+
+test-short: ## run the unit tests
+	$(GO) test -tags "$(TAGS)" -short $(TESTFLAGS) work
+
+lint: ## check format, go vet, shell scripts and, where installed, golangci-lint
+	@hack/lint
+
+bench: build ## compare speed with the tools in PEERS; writes bench.json
+	@hack/deps bench
+	@PEERS=$(PEERS) hack/bench $(BENCH)
+
+docs: build ## write the man pages' option lists from the commands
+	@hack/docs
+
+clean: ## remove what build and bench made
+	rm -rf bin bench.json $(dir $(MONITOR))monitor
