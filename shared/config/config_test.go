@@ -1,0 +1,171 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+)
+
+// tree writes files below a new directory and gives options that read there.
+func tree(t *testing.T, uid int, env map[string]string, files map[string]string) Options {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return Options{
+		Prefix: root,
+		User:   &User{UID: uid, Home: filepath.Join(root, "home/u")},
+		Getenv: func(name string) string { return strings.ReplaceAll(env[name], "ROOT", root) },
+	}
+}
+
+func load(t *testing.T, o Options) *Config {
+	t.Helper()
+	c, err := Load(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestContainersOrderAndAppend(t *testing.T) {
+	c := load(t, tree(t, 0, nil, map[string]string{
+		"usr/share/containers/containers.conf":         "[containers]\nenv=['1=true']\npids_limit=10\nshm_size='32m'\n",
+		"etc/containers/containers.conf":               "[containers]\nenv=['2=true']\npids_limit=20\n",
+		"etc/containers/containers.conf.d/10-a.conf":   "[containers]\nenv=['3=true', {append=true}]\n",
+		"etc/containers/containers.conf.d/20-b.conf":   "[containers]\nenv=['4=true']\n[engine.runtimes]\nfoo=['/bin/foo']\n",
+		"etc/containers/containers.conf.d/ignored.txt": "[containers]\npids_limit=99\n",
+		"home/u/.config/containers/containers.conf":    "[containers]\npids_limit=30\n",
+	}))
+	if want := []string{"2=true", "3=true", "4=true"}; !reflect.DeepEqual(c.Containers.Env, want) {
+		t.Errorf("env = %q, want %q", c.Containers.Env, want)
+	}
+	if c.Containers.PidsLimit != 30 || c.Containers.ShmSize != 32<<20 || c.Containers.Umask != "0022" {
+		t.Errorf("got pids_limit %d, shm_size %d, umask %q", c.Containers.PidsLimit, c.Containers.ShmSize, c.Containers.Umask)
+	}
+	if got := c.Engine.Runtimes["foo"]; len(got) != 1 || got[0] != "/bin/foo" {
+		t.Errorf("runtimes = %v", c.Engine.Runtimes)
+	}
+}
+
+func TestContainersEnvironment(t *testing.T) {
+	files := map[string]string{
+		"etc/containers/containers.conf": "[containers]\npids_limit=20\n",
+		"only.conf":                      "[containers]\ninit=true\n",
+		"over.conf":                      "[containers]\ninit=false\nread_only=true\n",
+	}
+	c := load(t, tree(t, 0, map[string]string{"CONTAINERS_CONF": "ROOT/only.conf"}, files))
+	if !c.Containers.Init || c.Containers.PidsLimit != 2048 {
+		t.Errorf("CONTAINERS_CONF: init %v, pids_limit %d", c.Containers.Init, c.Containers.PidsLimit)
+	}
+	c = load(t, tree(t, 0, map[string]string{"CONTAINERS_CONF": "ROOT/only.conf", "CONTAINERS_CONF_OVERRIDE": "ROOT/over.conf"}, files))
+	if c.Containers.Init || !c.Containers.ReadOnly {
+		t.Errorf("CONTAINERS_CONF_OVERRIDE: init %v, read_only %v", c.Containers.Init, c.Containers.ReadOnly)
+	}
+}
+
+func TestBadValuesNameFileAndKey(t *testing.T) {
+	for _, text := range []string{"[containers]\npids_limit='many'\n", "[containers]\nenv='x'\n", "[containers\n"} {
+		_, err := Load(tree(t, 0, nil, map[string]string{"etc/containers/containers.conf": text}))
+		if !errors.Is(err, errdef.ErrInvalid) || !strings.Contains(err.Error(), "containers.conf") {
+			t.Errorf("%q: error %v", text, err)
+		}
+	}
+}
+
+func TestStorage(t *testing.T) {
+	files := map[string]string{"etc/containers/storage.conf": "[storage]\ndriver='overlay'\ngraphroot='/g'\nrunroot='/r'\n" +
+		"rootless_storage_path='/s/$UID'\n[storage.options]\nadditionalimagestores=['/i']\n[storage.options.overlay]\nmountopt='nodev'\n"}
+	s := load(t, tree(t, 0, nil, files)).Storage
+	want := Storage{Driver: "overlay", GraphRoot: "/g", RunRoot: "/r", DriverOptions: []string{"overlay.mountopt=nodev", "overlay.imagestore=/i"}}
+	if !reflect.DeepEqual(s, want) {
+		t.Errorf("root: %+v", s)
+	}
+	s = load(t, tree(t, 1000, map[string]string{"XDG_RUNTIME_DIR": "/x"}, files)).Storage
+	if s.GraphRoot != "/s/1000" || s.RunRoot != "/x/containers" || s.Driver != "overlay" {
+		t.Errorf("rootless: %+v", s)
+	}
+	files["home/u/.config/containers/storage.conf"] = "[storage]\nrunroot='/own'\n"
+	o := tree(t, 1000, map[string]string{"XDG_RUNTIME_DIR": "/x"}, files)
+	s = load(t, o).Storage
+	if s.GraphRoot != filepath.Join(o.User.Home, ".local/share/containers/storage") || s.RunRoot != "/own" || s.Driver != "" {
+		t.Errorf("rootless with own file: %+v", s)
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	c := load(t, tree(t, 0, nil, map[string]string{
+		"etc/containers/registries.conf": `unqualified-search-registries = ["a.test"]
+[[registry]]
+prefix = "example.com/foo"
+location = "internal.test/bar"
+[[registry.mirror]]
+location = "m0.test/mirror-for-foo"
+insecure = true
+[[registry.mirror]]
+location = "m1.test"
+pull-from-mirror = "digest-only"
+[[registry]]
+location = "localhost:5000"
+[[registry]]
+prefix = "*.wild.test"
+insecure = true
+[[registry]]
+location = "bad.test"
+blocked = true
+[aliases]
+short = "example.com/long/name"
+gone = "example.com/gone"
+`,
+		"etc/containers/registries.conf.d/a.conf": "[[registry]]\nlocation='localhost:5000'\ninsecure=true\n[aliases]\ngone=''\n",
+	}))
+	r, err := c.Registries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]Endpoint{
+		"example.com/foo/img:1": {{"m0.test/mirror-for-foo/img:1", true, true}, {"internal.test/bar/img:1", false, false}},
+		"example.com/foo@sha256:x": {{"m0.test/mirror-for-foo@sha256:x", true, true}, {"m1.test@sha256:x", false, true},
+			{"internal.test/bar@sha256:x", false, false}},
+		"example.com/foobar:1":  {{"example.com/foobar:1", false, false}},
+		"localhost:5000/x:1":    {{"localhost:5000/x:1", true, false}},
+		"a.b.wild.test:80/x:1":  {{"a.b.wild.test:80/x:1", true, false}},
+		"docker.io/library/x:1": {{"docker.io/library/x:1", false, false}},
+	} {
+		got, err := r.Endpoints(name)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	if _, err := r.Endpoints("bad.test/x:1"); !errors.Is(err, errdef.ErrDenied) {
+		t.Errorf("blocked: %v", err)
+	}
+	if len(r.Aliases) != 1 || r.Aliases["short"] == "" || r.UnqualifiedSearch[0] != "a.test" {
+		t.Errorf("aliases %v, search %v", r.Aliases, r.UnqualifiedSearch)
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for in, want := range map[string]int64{"": 0, "65536k": 64 << 20, "10MB": 10 << 20, "1GiB": 1 << 30, "7": 7} {
+		if got, err := parseSize(in); err != nil || got != want {
+			t.Errorf("%q: %d, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"b", "k", "x", "99999999t"} {
+		if _, err := parseSize(in); err == nil {
+			t.Errorf("%q: no error", in)
+		}
+	}
+}

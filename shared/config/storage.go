@@ -1,0 +1,199 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+)
+
+// Storage is where images and containers lie (containers-storage.conf(5)).
+type Storage struct {
+	Driver         string // "" lets the store choose
+	GraphRoot      string
+	RunRoot        string
+	ImageStore     string   // read-write place of images apart from GraphRoot; "" is GraphRoot
+	DriverOptions  []string // DRIVER.KEY=VALUE, additional image stores included
+	TransientStore bool
+}
+
+// storageFile is the shape of storage.conf.
+type storageFile struct {
+	Storage struct {
+		Driver              string         `toml:"driver"`
+		DriverPriority      []string       `toml:"driver_priority"`
+		GraphRoot           string         `toml:"graphroot"`
+		RunRoot             string         `toml:"runroot"`
+		ImageStore          string         `toml:"imagestore"`
+		RootlessStoragePath string         `toml:"rootless_storage_path"`
+		TransientStore      bool           `toml:"transient_store"`
+		Options             storageOptions `toml:"options"`
+	} `toml:"storage"`
+}
+
+type storageOptions struct {
+	AdditionalImageStores []string     `toml:"additionalimagestores"`
+	ImageStore            string       `toml:"imagestore"`
+	Overlay               driverOption `toml:"overlay"`
+	VFS                   driverOption `toml:"vfs"`
+	Btrfs                 driverOption `toml:"btrfs"`
+	MountProgram          string       `toml:"mount_program"`
+	MountOpt              string       `toml:"mountopt"`
+	IgnoreChownErrors     string       `toml:"ignore_chown_errors"`
+	ForceMask             string       `toml:"force_mask"`
+	SkipMountHome         string       `toml:"skip_mount_home"`
+	Size                  string       `toml:"size"`
+}
+
+type driverOption struct {
+	IgnoreChownErrors string `toml:"ignore_chown_errors"`
+	Inodes            string `toml:"inodes"`
+	ForceMask         string `toml:"force_mask"`
+	MountProgram      string `toml:"mount_program"`
+	MountOpt          string `toml:"mountopt"`
+	SkipMountHome     string `toml:"skip_mount_home"`
+	Size              string `toml:"size"`
+	MinSpace          string `toml:"min_space"`
+	UseComposefs      string `toml:"use_composefs"`
+}
+
+// loadStorage finds the one storage.conf that applies. The user's own file
+// stands alone; the system's gives an ordinary user its driver and options,
+// never its directories.
+func (c *Config) loadStorage() error {
+	var f storageFile
+	path, own := c.storageFile()
+	raw, err := readTOML(path)
+	if err != nil {
+		return err
+	}
+	l := &layers{appending: map[string]bool{}}
+	if err := l.apply(path, raw, &f); err != nil {
+		return err
+	}
+	s := &c.Storage
+	s.Driver, s.TransientStore = f.Storage.Driver, f.Storage.TransientStore
+	s.GraphRoot, s.RunRoot, s.ImageStore = f.Storage.GraphRoot, f.Storage.RunRoot, f.Storage.ImageStore
+	if s.ImageStore == "" {
+		s.ImageStore = f.Storage.Options.ImageStore
+	}
+	if c.Rootless {
+		if !own {
+			s.GraphRoot, s.RunRoot, s.ImageStore = "", "", ""
+		}
+		if s.GraphRoot == "" {
+			s.GraphRoot = f.Storage.RootlessStoragePath
+		}
+	}
+	s.GraphRoot, s.RunRoot, s.ImageStore = c.expand(s.GraphRoot), c.expand(s.RunRoot), c.expand(s.ImageStore)
+	c.storageDefaults()
+	if d := c.env("STORAGE_DRIVER"); d != "" {
+		s.Driver = d
+	}
+	s.DriverOptions = f.Storage.Options.list(s.Driver)
+	if o := c.env("STORAGE_OPTS"); o != "" {
+		s.DriverOptions = append(s.DriverOptions, strings.Split(o, ",")...)
+	}
+	for _, p := range []string{s.GraphRoot, s.RunRoot} {
+		if !filepath.IsAbs(p) {
+			return errdef.Newf(errdef.ErrInvalid, "parse configuration %q: storage directory %q is not an absolute path", path, p)
+		}
+	}
+	return nil
+}
+
+// storageFile is the file to read and whether it is the user's own.
+func (c *Config) storageFile() (path string, own bool) {
+	if p := c.env("CONTAINERS_STORAGE_CONF"); p != "" {
+		return p, true
+	}
+	if c.Rootless {
+		if p := filepath.Join(c.ConfigHome, "containers/storage.conf"); exists(p) {
+			return p, true
+		}
+	}
+	return firstExisting(c.system("/etc/containers/storage.conf"), c.system("/usr/share/containers/storage.conf")), false
+}
+
+func (c *Config) storageDefaults() {
+	s := &c.Storage
+	switch {
+	case s.GraphRoot != "":
+	case c.Rootless:
+		s.GraphRoot = filepath.Join(c.DataHome, "containers/storage")
+	default:
+		s.GraphRoot = c.system("/var/lib/containers/storage")
+	}
+	switch {
+	case s.RunRoot != "":
+	case c.Rootless:
+		s.RunRoot = filepath.Join(c.RuntimeDir, "containers")
+	default:
+		s.RunRoot = c.system("/run/containers/storage")
+	}
+	if s.ImageStore == s.GraphRoot {
+		s.ImageStore = ""
+	}
+}
+
+// expand replaces $HOME, $UID, $USER and other variables in a path.
+func (c *Config) expand(path string) string {
+	if !strings.Contains(path, "$") {
+		return path
+	}
+	return os.Expand(path, func(name string) string {
+		switch name {
+		case "HOME":
+			return c.Home
+		case "UID":
+			return strconv.Itoa(c.UID)
+		}
+		return c.env(name)
+	})
+}
+
+// list writes the options in the form that the store's drivers take.
+func (o storageOptions) list(driver string) []string {
+	var out []string
+	d := o.Overlay
+	switch driver {
+	case "vfs":
+		d = o.VFS
+	case "btrfs":
+		d = o.Btrfs
+	}
+	if driver == "" {
+		driver = "overlay"
+	}
+	first := func(values ...string) string {
+		for _, v := range values {
+			if v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	for key, value := range map[string]string{
+		"ignore_chown_errors": first(d.IgnoreChownErrors, o.IgnoreChownErrors),
+		"inodes":              d.Inodes,
+		"force_mask":          first(d.ForceMask, o.ForceMask),
+		"mount_program":       first(d.MountProgram, o.MountProgram),
+		"mountopt":            first(d.MountOpt, o.MountOpt),
+		"skip_mount_home":     first(d.SkipMountHome, o.SkipMountHome),
+		"size":                first(d.Size, o.Size),
+		"min_space":           d.MinSpace,
+		"use_composefs":       d.UseComposefs,
+	} {
+		if value != "" {
+			out = append(out, driver+"."+key+"="+value)
+		}
+	}
+	sort.Strings(out)
+	for _, p := range o.AdditionalImageStores {
+		out = append(out, driver+".imagestore="+p)
+	}
+	return out
+}
