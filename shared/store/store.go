@@ -1,0 +1,85 @@
+package store
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/sirupsen/logrus"
+	"go.podman.io/storage"
+	_ "go.podman.io/storage/drivers/overlay" // the driver registers itself
+	_ "go.podman.io/storage/drivers/vfs"
+	"go.podman.io/storage/types"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+)
+
+// Options say where a store is. GraphRoot and RunRoot are required.
+type Options struct {
+	GraphRoot     string   // persistent data
+	RunRoot       string   // data that a reboot may clear
+	Driver        string   // "" means overlay
+	DriverOptions []string // as in storage.conf: "overlay.mountopt=nodev", …
+	ImageStore    string   // a separate root for images and their layers; "" means GraphRoot
+
+	// Log receives the storage library's own log lines, which go nowhere
+	// when it is nil. The library logs through a process-wide logger, so the
+	// last store that is opened decides.
+	Log io.Writer
+}
+
+// Store is an open store. Its methods are safe for concurrent use, and other
+// processes, the reference tools' included, may use the same store meanwhile.
+type Store struct {
+	lib  storage.Store
+	opts Options
+}
+
+// Open opens the store, making its directories when they are missing.
+func Open(o Options) (*Store, error) {
+	if o.GraphRoot == "" || o.RunRoot == "" {
+		return nil, errdef.Newf(errdef.ErrInvalid, "open store: no graph root or run root given")
+	}
+	if o.Driver == "" {
+		o.Driver = "overlay"
+	}
+	var err error
+	for _, p := range []*string{&o.GraphRoot, &o.RunRoot, &o.ImageStore} {
+		if *p == "" {
+			continue
+		}
+		if *p, err = filepath.Abs(*p); err != nil {
+			return nil, fmt.Errorf("open store: %w", err)
+		}
+	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	logrus.SetOutput(o.Log)
+	lib, err := storage.GetStore(types.StoreOptions{
+		GraphRoot:          o.GraphRoot,
+		RunRoot:            o.RunRoot,
+		GraphDriverName:    o.Driver,
+		GraphDriverOptions: o.DriverOptions,
+		ImageStore:         o.ImageStore,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open store %q: %w", o.GraphRoot, err)
+	}
+	return &Store{lib: lib, opts: o}, nil
+}
+
+// Close forgets the store. Nothing is unmounted: containers may be running.
+func (s *Store) Close() error {
+	s.lib.Free()
+	return nil
+}
+
+// GraphRoot is the directory of the persistent data.
+func (s *Store) GraphRoot() string { return s.lib.GraphRoot() }
+
+// RunRoot is the directory of the data that a reboot may clear.
+func (s *Store) RunRoot() string { return s.lib.RunRoot() }
+
+// Driver is the name of the storage driver.
+func (s *Store) Driver() string { return s.lib.GraphDriverName() }
