@@ -1,0 +1,206 @@
+package dockerfile
+
+import (
+	"cmp"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// copy makes COPY and ADD.
+func (p *fileParser) copy(node *parser.Node, add bool) (Instruction, error) {
+	known := []string{"chown", "chmod", "exclude", "link"}
+	if add {
+		known = append(known, "checksum", "keep-git-dir")
+	} else {
+		known = append(known, "from", "parents")
+	}
+	flags, err := p.flags(node, known...)
+	if err != nil {
+		return nil, err
+	}
+	c := &Copy{
+		Add: add, From: flags.value("from"), Chown: flags.value("chown"), Chmod: flags.value("chmod"),
+		Exclude: flags["exclude"], Checksum: flags.value("checksum"),
+	}
+	for _, name := range []string{"parents", "link", "keep-git-dir"} {
+		value, ok := flags.bool(name)
+		if !ok {
+			return nil, p.at(node, "--%s must be true or false, not %q", name, flags.value(name))
+		}
+		if name == "parents" {
+			c.Parents = value
+		}
+	}
+	if value, _ := flags.bool("keep-git-dir"); value {
+		return nil, p.unsupported(node, "ADD --keep-git-dir is not supported")
+	}
+	words := list(node.Next)
+	if len(words) < 2 {
+		return nil, stepError(node, c.Keyword()+" requires at least two arguments")
+	}
+	c.Dest = words[len(words)-1]
+	c.Heredocs = heredocs(node)
+	for _, word := range words[:len(words)-1] {
+		if doc, _ := parser.ParseHeredoc(word); doc != nil && len(c.Heredocs) > 0 {
+			continue
+		}
+		if add && isRemote(word) {
+			return nil, p.unsupported(node, "ADD of the remote source %q is not supported", word)
+		}
+		c.Sources = append(c.Sources, word)
+	}
+	if c.From != "" && len(c.Heredocs) > 0 {
+		return nil, p.at(node, "COPY --from can't take here-documents")
+	}
+	return c, nil
+}
+
+func isRemote(word string) bool {
+	for _, prefix := range []string{"http://", "https://", "git://", "git@", "ssh://"} {
+		if strings.HasPrefix(word, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func heredocs(node *parser.Node) []Heredoc {
+	var docs []Heredoc
+	for _, doc := range node.Heredocs {
+		content := doc.Content
+		if doc.Chomp {
+			content = parser.ChompHeredocContent(content)
+		}
+		docs = append(docs, Heredoc{Name: doc.Name, Expand: doc.Expand, Chomp: doc.Chomp, Content: content})
+	}
+	return docs
+}
+
+// run makes RUN.
+func (p *fileParser) run(node *parser.Node) (Instruction, error) {
+	flags, err := p.flags(node, "mount", "network", "security")
+	if err != nil {
+		return nil, err
+	}
+	r := &Run{Command: command(node), Heredocs: heredocs(node), Network: flags.value("network")}
+	if len(r.Args) == 0 {
+		return nil, stepError(node, "RUN requires at least one argument")
+	}
+	switch r.Network {
+	case "", "default", "none", "host":
+	default:
+		return nil, p.at(node, "RUN --network must be default, none or host, not %q", r.Network)
+	}
+	switch security := flags.value("security"); security {
+	case "", "sandbox":
+	default:
+		return nil, p.unsupported(node, "RUN --security=%s is not supported", security)
+	}
+	for _, text := range flags["mount"] {
+		mount, err := p.mount(node, text)
+		if err != nil {
+			return nil, err
+		}
+		r.Mounts = append(r.Mounts, mount)
+	}
+	return r, nil
+}
+
+// mount reads the value of RUN --mount.
+func (p *fileParser) mount(node *parser.Node, text string) (Mount, error) {
+	m := Mount{Type: "bind", Sharing: "shared"}
+	fields := strings.Split(text, ",")
+	for _, field := range fields {
+		if key, value, _ := strings.Cut(field, "="); key == "type" {
+			m.Type = value
+		}
+	}
+	switch m.Type {
+	case "bind":
+		m.ReadOnly = true
+	case "cache", "tmpfs", "secret":
+	case "ssh":
+		return m, p.unsupported(node, "RUN --mount=type=ssh is not supported")
+	default:
+		return m, stepError(node, "resolving mountpoints: invalid mount type "+strconv.Quote(m.Type))
+	}
+	for _, field := range fields {
+		key, value, hasValue := strings.Cut(field, "=")
+		if err := m.set(strings.ToLower(key), value, hasValue); err != "" {
+			return m, p.at(node, "RUN --mount: %s %q", err, field)
+		}
+	}
+	if m.Type != "secret" {
+		if m.Target == "" {
+			return m, p.at(node, "RUN --mount=type=%s needs a target", m.Type)
+		}
+		return m, nil
+	}
+	if m.ID == "" {
+		m.ID = path.Base(cmp.Or(m.Source, m.Target))
+	}
+	if m.ID == "." || m.ID == "/" {
+		return m, p.at(node, "RUN --mount=type=secret needs an id")
+	}
+	if m.Target == "" && m.Env == "" {
+		m.Target = "/run/secrets/" + m.ID
+	}
+	return m, nil
+}
+
+// set takes one key of a mount and says what is wrong with it, if anything.
+func (m *Mount) set(key, value string, hasValue bool) string {
+	var err error
+	switch key {
+	case "type":
+	case "target", "dst", "destination":
+		m.Target = value
+	case "source", "src":
+		m.Source = value
+	case "from":
+		m.From = value
+	case "id":
+		m.ID = value
+	case "env":
+		m.Env = value
+	case "sharing":
+		m.Sharing = value
+		if value != "shared" && value != "private" && value != "locked" {
+			return "unknown sharing mode"
+		}
+	case "ro", "readonly":
+		m.ReadOnly, err = flagValue(value, hasValue)
+	case "rw", "readwrite":
+		m.ReadOnly, err = flagValue(value, hasValue)
+		m.ReadOnly = !m.ReadOnly
+	case "required":
+		m.Required, err = flagValue(value, hasValue)
+	case "mode":
+		var mode uint64
+		mode, err = strconv.ParseUint(value, 8, 12)
+		m.Mode = uint32(mode)
+	case "uid":
+		m.UID, err = strconv.Atoi(value)
+	case "gid":
+		m.GID, err = strconv.Atoi(value)
+	case "size":
+		m.Size, err = strconv.ParseInt(value, 10, 64)
+	case "z", "relabel":
+	default:
+		return "unknown key"
+	}
+	if err != nil {
+		return "bad value"
+	}
+	return ""
+}
+
+func flagValue(value string, given bool) (bool, error) {
+	if !given {
+		return true, nil
+	}
+	return strconv.ParseBool(value)
+}
