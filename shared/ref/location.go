@@ -149,11 +149,11 @@ func index(s string) (int, error) {
 func validOCIName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		if !isAlnum(c|0x20) && !strings.ContainsRune("-._:@/+", rune(c)) {
+		if !isWord(c) && !strings.ContainsRune("-._:@/+", rune(c)) {
 			return false
 		}
 	}
-	return isAlnum(s[0] | 0x20)
+	return isWord(s[0])
 }
 
 func (l Location) dockerArchive(rest string) (Location, error) {

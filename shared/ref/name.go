@@ -171,7 +171,7 @@ func ValidTag(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i]; !isAlnum(c) && (c < 'A' || c > 'Z') && c != '_' && c != '.' && c != '-' {
+		if c := s[i]; !isWord(c) && c != '_' && c != '.' && c != '-' {
 			return false
 		}
 	}
@@ -179,6 +179,8 @@ func ValidTag(s string) bool {
 }
 
 func isAlnum(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+
+func isWord(c byte) bool { return isAlnum(c) || c >= 'A' && c <= 'Z' }
 
 // validPath checks components of lower-case letters and digits, joined inside
 // by one dot, one or two underscores, or any number of dashes.
@@ -241,7 +243,7 @@ func validDomain(s string) bool {
 			return false
 		}
 		for i := range len(label) {
-			if c := label[i] | 0x20; !isAlnum(c) && label[i] != '-' {
+			if !isWord(label[i]) && label[i] != '-' {
 				return false
 			}
 		}

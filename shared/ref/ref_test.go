@@ -32,7 +32,7 @@ func TestParseNormalized(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, in := range []string{"", " ", "bad ref", "x:", ":t", "x@sha256:zz", "x@", "a//b", "/x", "x/", "-x", "x-", "a..b", "a___b",
-		"h:port/x", "h:999999/x", "-h.test/x", "x:-t", "x:" + strings.Repeat("t", 129), strings.Repeat("a", 256), hex64, "../x", "a/../b", "x\n", "[zz]/x"} {
+		"h:port/x", "h:999999/x", "-h.test/x", "x:-t", "x:" + strings.Repeat("t", 129), strings.Repeat("a", 256), hex64, "../x", "a/../b", "x\n", "[zz]/x", "\x10.a/x", "a.\x00/x"} {
 		if n, err := Parse(in); !errors.Is(err, errdef.ErrInvalid) {
 			t.Errorf("%q: %+v, %v", in, n, err)
 		}
