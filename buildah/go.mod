@@ -5,8 +5,12 @@ go 1.26.8
 require github.com/podsuite/podsuite/shared v0.0.0
 
 require (
+	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/moby/buildkit v0.34.2 // indirect
 	github.com/moby/patternmatcher v0.6.1 // indirect
+	github.com/ulikunitz/xz v0.5.16 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 )
 
 replace github.com/podsuite/podsuite/shared => ../shared
