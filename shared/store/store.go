@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync"
 
 	"github.com/sirupsen/logrus"
 	"go.podman.io/storage"
 	_ "go.podman.io/storage/drivers/overlay" // the driver registers itself
 	_ "go.podman.io/storage/drivers/vfs"
+	"go.podman.io/storage/pkg/reexec"
 	"go.podman.io/storage/types"
 
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -28,11 +30,17 @@ type Options struct {
 	Log io.Writer
 }
 
+// MaybeInit must be the first call of every program that opens a store: the
+// library starts the program again for some of its work, in a process of its
+// own. If it returns true, that work is done and the program should end.
+func MaybeInit() bool { return reexec.Init() }
+
 // Store is an open store. Its methods are safe for concurrent use, and other
 // processes, the reference tools' included, may use the same store meanwhile.
 type Store struct {
-	lib  storage.Store
-	opts Options
+	lib   storage.Store
+	opts  Options
+	prune sync.Once // of staging directories that were left behind
 }
 
 // Open opens the store, making its directories when they are missing.

@@ -1,0 +1,205 @@
+package unpack
+
+import (
+	"bufio"
+	"compress/bzip2"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+	"github.com/ulikunitz/xz"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+)
+
+const (
+	chunkSize = 512 << 10
+	// chunks is how many chunks each stage may be ahead of the next.
+	chunks = 4
+	// maxWindow is the largest zstd window, which the stream chooses, and so
+	// the memory that decoding it takes. It is what the zstd command takes.
+	maxWindow = 128 << 20
+)
+
+// Stream reads a layer, plain or compressed, as an uncompressed tar, and hashes
+// it on both sides. Reading from the source, decompressing, and what the reader
+// does with the tar go on side by side.
+type Stream struct {
+	cancel context.CancelFunc
+	raw    *ahead    // as it comes
+	in     io.Reader // the uncompressed tar, before it is hashed
+	plain  bool
+	size   int64
+	hash   hash.Hash
+}
+
+// NewStream starts to read r. After Close, or when ctx is done, a Read of r
+// that is under way may still end, but no other one begins.
+func NewStream(ctx context.Context, r io.Reader) (*Stream, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &Stream{cancel: cancel, hash: sha256.New()}
+	s.raw = newAhead(ctx, r, sha256.New())
+	if err := s.open(ctx); err != nil {
+		cancel()
+		return nil, err
+	}
+	return s, nil
+}
+
+// open looks at the beginning of the stream and puts the right decompressor
+// in the way.
+func (s *Stream) open(ctx context.Context) error {
+	head := bufio.NewReaderSize(s.raw, 64<<10)
+	magic, err := head.Peek(6)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	var z io.Reader
+	switch {
+	case hasMagic(magic, "\x1f\x8b\x08"):
+		z, err = gzip.NewReader(head)
+	case hasMagic(magic, "\x28\xb5\x2f\xfd"):
+		var dec *zstd.Decoder
+		dec, err = zstd.NewReader(head, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		z = dec // with one goroutine it has nothing to close
+	case hasMagic(magic, "BZh"):
+		z = bzip2.NewReader(head)
+	case hasMagic(magic, "\xfd7zXZ\x00"):
+		z, err = xz.NewReader(head)
+	default:
+		s.plain, s.in = true, head
+		return nil
+	}
+	if err != nil {
+		return errdef.Newf(errdef.ErrInvalid, "decompress layer: %w", err)
+	}
+	s.in = newAhead(ctx, z, nil)
+	return nil
+}
+
+func hasMagic(b []byte, magic string) bool {
+	return len(b) >= len(magic) && string(b[:len(magic)]) == magic
+}
+
+// Read reads the uncompressed tar.
+func (s *Stream) Read(p []byte) (int, error) {
+	n, err := s.in.Read(p)
+	s.size += int64(n)
+	if !s.plain {
+		s.hash.Write(p[:n])
+	}
+	return n, err
+}
+
+// Sums describes a stream that was read to its end.
+type Sums struct {
+	Digest, DiffID         digest.Digest // as it came, and uncompressed
+	Size, UncompressedSize int64         // bytes
+}
+
+// Finish reads what is left of the stream and returns its digests and sizes.
+func (s *Stream) Finish() (Sums, error) {
+	buf := make([]byte, 32<<10)
+	for _, r := range []io.Reader{s, s.raw} {
+		if _, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{r}, buf); err != nil {
+			return Sums{}, err
+		}
+	}
+	sums := Sums{Size: s.raw.size, UncompressedSize: s.size}
+	sums.Digest = digest.NewDigest(digest.SHA256, s.raw.hash)
+	sums.DiffID = sums.Digest
+	if !s.plain {
+		sums.DiffID = digest.NewDigest(digest.SHA256, s.hash)
+	}
+	return sums, nil
+}
+
+// Close stops the reading. It doesn't close the source.
+func (s *Stream) Close() { s.cancel() }
+
+// ahead reads from a source in its own goroutine, some chunks ahead of its
+// reader, and hashes what passes if it has a hash.
+type ahead struct {
+	ctx   context.Context
+	full  chan []byte
+	empty chan []byte
+	err   error // valid once full is closed
+	cur   []byte
+	buf   []byte // the chunk that cur is the rest of
+
+	// Valid once the reader has seen the end.
+	hash hash.Hash
+	size int64
+}
+
+func newAhead(ctx context.Context, r io.Reader, h hash.Hash) *ahead {
+	a := &ahead{ctx: ctx, hash: h, full: make(chan []byte, chunks), empty: make(chan []byte, chunks+1)}
+	for range chunks + 1 {
+		a.empty <- nil
+	}
+	go a.run(r)
+	return a
+}
+
+func (a *ahead) run(r io.Reader) {
+	defer close(a.full)
+	defer func() {
+		if p := recover(); p != nil {
+			a.err = fmt.Errorf("decompress layer: %v", p)
+		}
+	}()
+	for a.err == nil {
+		var buf []byte
+		select {
+		case buf = <-a.empty:
+		case <-a.ctx.Done():
+			a.err = a.ctx.Err()
+			return
+		}
+		if buf == nil {
+			buf = make([]byte, chunkSize)
+		}
+		n := 0
+		for n < len(buf) && a.err == nil {
+			var m int
+			m, a.err = r.Read(buf[n:])
+			n += m
+		}
+		if a.hash != nil {
+			a.hash.Write(buf[:n])
+		}
+		a.size += int64(n)
+		select {
+		case a.full <- buf[:n]:
+		case <-a.ctx.Done():
+			a.err = a.ctx.Err()
+			return
+		}
+	}
+}
+
+func (a *ahead) Read(p []byte) (int, error) {
+	for len(a.cur) == 0 {
+		if a.buf != nil {
+			a.empty <- a.buf[:cap(a.buf)]
+			a.buf = nil
+		}
+		select {
+		case chunk, ok := <-a.full:
+			if !ok {
+				return 0, a.err
+			}
+			a.buf, a.cur = chunk, chunk
+		case <-a.ctx.Done():
+			return 0, a.ctx.Err()
+		}
+	}
+	n := copy(p, a.cur)
+	a.cur = a.cur[n:]
+	return n, nil
+}
