@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	// Lets control groups hold device rules.
+	_ "github.com/opencontainers/cgroups/devices"
 	"github.com/opencontainers/runc/libcontainer"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -43,7 +45,11 @@ func (b *builtin) Create(ctx context.Context, id, bundle string, spec *specs.Spe
 	if err := validateProcess(spec.Process); err != nil {
 		return Started{}, err
 	}
-	config, err := b.config(id, bundle, spec)
+	cached, err := b.storedFilter(spec)
+	if err != nil {
+		return Started{}, err
+	}
+	config, err := b.config(id, bundle, spec, cached != "")
 	if err != nil {
 		return Started{}, err
 	}
@@ -51,7 +57,13 @@ func (b *builtin) Create(ctx context.Context, id, bundle string, spec *specs.Spe
 	if err != nil {
 		return Started{}, wrap("create", id, err)
 	}
-	started, err := launch(c, spec.Process, stdio, nil, true)
+	if cached != "" {
+		err = b.keepFilter(id, cached)
+	}
+	var started Started
+	if err == nil {
+		started, err = b.launch(c, spec.Process, stdio, nil, true)
+	}
 	if err != nil {
 		return Started{}, errors.Join(err, b.discard(c))
 	}
@@ -88,7 +100,7 @@ func (b *builtin) Exec(ctx context.Context, id string, p Process) (Started, erro
 	case libcontainer.Paused:
 		return Started{}, errdef.Newf(errdef.ErrConflict, "exec in container %q: container is paused", id)
 	}
-	return launch(c, p.Process, p.IO, p.ExtraFiles, false)
+	return b.launch(c, p.Process, p.IO, p.ExtraFiles, false)
 }
 
 func (b *builtin) Kill(_ context.Context, id string, sig unix.Signal, all bool) error {

@@ -12,16 +12,21 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/runtime/internal/filter"
 )
 
 // config translates a specification for libcontainer. It leaves spec as it is.
-func (b *builtin) config(id, bundle string, spec *specs.Spec) (*configs.Config, error) {
+// A seccomp profile whose filter is stored is not translated.
+func (b *builtin) config(id, bundle string, spec *specs.Spec, stored bool) (*configs.Config, error) {
 	if err := checkID(id); err != nil {
 		return nil, err
 	}
 	adapted, err := b.adapt(id, bundle, spec)
 	if err != nil {
 		return nil, err
+	}
+	if stored {
+		adapted.Linux.Seccomp = nil
 	}
 	opts := &specconv.CreateOpts{
 		CgroupName:       id,
@@ -35,6 +40,9 @@ func (b *builtin) config(id, bundle string, spec *specs.Spec) (*configs.Config, 
 	config, err := convert(opts)
 	if err != nil {
 		return nil, errdef.Newf(errdef.ErrInvalid, "read specification of container %q: %w", id, err)
+	}
+	if stored {
+		config.Seccomp = filter.Marker()
 	}
 	config.OomScoreAdj = oomScore(config.OomScoreAdj)
 	// For further processes that bring no limits of their own.

@@ -4,22 +4,33 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/opencontainers/runc/libcontainer"
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runc/libcontainer/utils"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/podsuite/podsuite/shared/runtime/internal/filter"
 )
 
 // launch starts a process in c, as its init or as a further one.
-func launch(c *libcontainer.Container, spec *specs.Process, stdio IO, extra []*os.File, init bool) (_ Started, err error) {
+func (b *builtin) launch(c *libcontainer.Container, spec *specs.Process, stdio IO, extra []*os.File, init bool) (_ Started, err error) {
 	p, err := newProcess(spec)
 	if err != nil {
 		return Started{}, err
 	}
 	p.Init = init
 	p.ExtraFiles = extra
+	if filter.IsMarker(c.Config().Seccomp) {
+		program, err := filter.Open(filepath.Join(b.root, c.ID(), containerFilter))
+		if err != nil {
+			return Started{}, err
+		}
+		defer program.Close()
+		p.PidfdSocket = program
+	}
 	var console *os.File
 	if stdio.Terminal {
 		parent, child, err := utils.NewSockPair("console")
