@@ -33,9 +33,9 @@ bin/podman: $(MONITOR)
 .PHONY: $(MONITOR)
 $(MONITOR):
 	@if [ -f podman/monitor-image/main.go ]; then \
-		mkdir -p $(@D); \
-		CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o $@.new ./podman/monitor-image && \
-		if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi; \
+		mkdir -p $(@D) bin && \
+		CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o bin/.monitor ./podman/monitor-image && \
+		if cmp -s bin/.monitor $@; then rm bin/.monitor; else mv bin/.monitor $@; fi; \
 	fi
 
 deps:
@@ -56,10 +56,10 @@ test: build ## run all tests; those that need root say so when they are skipped
 	@hack/deps test
 	PODSUITE_BIN=$(CURDIR)/bin $(GO) test -tags "$(TAGS)" -timeout 20m $(TESTFLAGS) work
 
-test-short: ## run the unit tests
+test-short: $(MONITOR) ## run the unit tests
 	$(GO) test -tags "$(TAGS)" -short $(TESTFLAGS) work
 
-lint: ## check format, go vet, shell scripts and, where installed, golangci-lint
+lint: $(MONITOR) ## check format, go vet, shell scripts and, where installed, golangci-lint
 	@hack/lint
 
 bench: build ## compare speed with the tools in PEERS; writes bench.json
