@@ -45,6 +45,7 @@ func (b *builtin) Create(ctx context.Context, id, bundle string, spec *specs.Spe
 	if err := validateProcess(spec.Process); err != nil {
 		return Started{}, err
 	}
+	defer WarmCgroups()()
 	cached, err := b.storedFilter(spec)
 	if err != nil {
 		return Started{}, err

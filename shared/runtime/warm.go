@@ -1,0 +1,79 @@
+package runtime
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/cgroups"
+)
+
+const (
+	// warmEvery is shorter than the kernel's grace periods.
+	warmEvery = 2 * time.Millisecond
+	// warmLimit ends what nobody stopped.
+	warmLimit = 500 * time.Millisecond
+)
+
+// WarmCgroups makes the kernel ready to move processes between control groups.
+// The first move after a pause waits for an RCU grace period, some 10 ms, the
+// longest step in the start of a container; until the next pause moves are
+// instant. A program that is going to call Create calls this as soon as it
+// knows, and stop once Create has returned: the wait then passes beside its
+// other work. It moves this process to where it already is, so nothing
+// changes. Without the right to do that it does nothing.
+func WarmCgroups() (stop func()) {
+	path := ownCgroupProcs()
+	if path == "" {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go keepWarm(path, done)
+	return sync.OnceFunc(func() { close(done) })
+}
+
+func keepWarm(path string, done <-chan struct{}) {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	pid := strconv.Itoa(os.Getpid())
+	end := time.After(warmLimit)
+	tick := time.NewTicker(warmEvery)
+	defer tick.Stop()
+	for {
+		// The lock is what counts; a refusal to move changes nothing.
+		if _, err := f.WriteString(pid); err != nil {
+			return
+		}
+		select {
+		case <-done:
+			return
+		case <-end:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// ownCgroupProcs is the file that moves a process to this process's control
+// group, in one hierarchy; "" when there is none it may write.
+func ownCgroupProcs() string {
+	if unprivileged() {
+		return ""
+	}
+	own, err := cgroups.ParseCgroupFile("/proc/self/cgroup")
+	if err != nil {
+		return ""
+	}
+	if cgroups.IsCgroup2UnifiedMode() {
+		return filepath.Join(cgroupMount, own[""], "cgroup.procs")
+	}
+	if path, ok := own["pids"]; ok {
+		return filepath.Join(cgroupMount, "pids", path, "cgroup.procs")
+	}
+	return ""
+}
