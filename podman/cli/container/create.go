@@ -1,0 +1,39 @@
+package container
+
+import (
+	"fmt"
+
+	"github.com/podsuite/podsuite/podman/cli/app"
+	"github.com/spf13/cobra"
+)
+
+// NewCreate is `podman create`.
+func NewCreate(a *app.App) *cobra.Command {
+	f := new(createFlags)
+	cmd := &cobra.Command{
+		Use:   "create [options] IMAGE [COMMAND [ARG...]]",
+		Short: "Create but do not start a container",
+		Long:  "Creates a new container from the given image and leaves it ready to be started.",
+		Args:  atLeastOne("image name"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			req, err := f.request(cmd, args)
+			if err != nil {
+				return err
+			}
+			e, err := a.Engine()
+			if err != nil {
+				return err
+			}
+			defer e.Close()
+			c, err := e.Create(cmd.Context(), req)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), c.ID)
+			return nil
+		},
+		Example: "  podman create alpine ls\n  podman create --name web -p 8080:80 localhost/web",
+	}
+	f.bind(cmd)
+	return cmd
+}

@@ -1,0 +1,66 @@
+// Package cli is podman's command line: the tree of commands. The commands
+// themselves lie in a package per noun below; app has what they share.
+package cli
+
+import (
+	"fmt"
+
+	"github.com/podsuite/podsuite/podman/cli/app"
+	"github.com/podsuite/podsuite/podman/cli/container"
+	"github.com/spf13/cobra"
+)
+
+// Version is the version of podman whose commands and output these are.
+const Version = "5.8.6"
+
+// NewRoot is `podman`.
+func NewRoot() *cobra.Command {
+	a := new(app.App)
+	root := &cobra.Command{
+		Use:     "podman [options] [command]",
+		Short:   "Manage pods, containers and images",
+		Long:    "Manage pods, containers and images",
+		Version: Version,
+	}
+	root.SetVersionTemplate("podman version {{.Version}}\n")
+	a.Flags(root.PersistentFlags())
+	root.Flags().BoolP("version", "v", false, "version for podman")
+	for _, add := range []func(*app.App) *cobra.Command{
+		container.NewAttach, container.NewCreate, container.NewExec, container.NewInspectAny, container.NewKill, container.NewLogs, container.NewPause, container.NewUnpause,
+		container.NewPort, container.NewPs, container.NewRemove, container.NewRestart, container.NewRun, container.NewStart, container.NewStop, container.NewWait,
+		newContainer, newVersion,
+	} {
+		root.AddCommand(add(a))
+	}
+	return root
+}
+
+// newContainer is `podman container`.
+func newContainer(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "container",
+		Short: "Manage containers",
+		Long:  "Manage containers",
+	}
+	for _, add := range []func(*app.App) *cobra.Command{
+		container.NewAttach, container.NewCleanup, container.NewCreate, container.NewExec, container.NewExists, container.NewInspect,
+		container.NewKill, container.NewLogs, container.NewPause, container.NewPort, container.NewPs, container.NewRemove, container.NewRestart, container.NewUnpause,
+		container.NewRun, container.NewStart, container.NewStop, container.NewWait,
+	} {
+		cmd.AddCommand(add(a))
+	}
+	return cmd
+}
+
+func newVersion(*app.App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Display the version information",
+		Long:  "Display the version information",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			fmt.Fprintf(cmd.OutOrStdout(), "Client:       Podman Engine\nVersion:      %s\nAPI Version:  %s\n", Version, Version)
+			return nil
+		},
+	}
+}

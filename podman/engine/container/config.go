@@ -1,0 +1,131 @@
+package container
+
+import (
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/podsuite/podsuite/shared/network"
+)
+
+// ConfigKey and SpecKey name the pieces of data that lie with a container in
+// the store.
+const ConfigKey = "podman-config"
+
+// Config is a container as the user asked for it, defaults filled in. It is
+// written with the container, in the same store call, and never changed in
+// place.
+type Config struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	Image     string    `json:"image"`    // the image's full name, as ps shows it
+	ImageID   string    `json:"imageID"`  // 64 hexadecimal digits
+	RawImage  string    `json:"rawImage"` // the image as the user named it
+	Created   time.Time `json:"created"`
+	Command   []string  `json:"command"`   // the user's or the image's command, without the entry point
+	Entry     []string  `json:"entry"`     // the entry point
+	CreatedBy []string  `json:"createdBy"` // the command line that made the container
+
+	Env          []string          `json:"env"`
+	WorkDir      string            `json:"workDir"`
+	WorkDirAsked bool              `json:"workDirAsked,omitempty"` // named by the user: it has to be there
+	User         string            `json:"user"`
+	Groups       []string          `json:"groups,omitempty"`
+	Hostname     string            `json:"hostname,omitempty"`
+	Labels       map[string]string `json:"labels,omitempty"`
+	Annotations  map[string]string `json:"annotations,omitempty"`
+
+	Terminal    bool   `json:"terminal,omitempty"`
+	Stdin       bool   `json:"stdin,omitempty"`
+	AutoRemove  bool   `json:"autoRemove,omitempty"`
+	StopSignal  int    `json:"stopSignal"`
+	StopTimeout uint   `json:"stopTimeout"` // seconds
+	DetachKeys  string `json:"detachKeys,omitempty"`
+	LogDriver   string `json:"logDriver"`
+	LogPath     string `json:"logPath,omitempty"`
+	Runtime     string `json:"runtime"`
+
+	Mounts       []Mount               `json:"mounts,omitempty"`
+	Network      Network               `json:"network"`
+	PIDMode      string                `json:"pidMode,omitempty"` // "" = private, "host"
+	IPCMode      string                `json:"ipcMode,omitempty"`
+	UTSMode      string                `json:"utsMode,omitempty"`
+	Security     Security              `json:"security"`
+	Resources    *specs.LinuxResources `json:"resources,omitempty"`
+	Rlimits      []specs.POSIXRlimit   `json:"rlimits,omitempty"`
+	Sysctl       map[string]string     `json:"sysctl,omitempty"`
+	ShmSize      int64                 `json:"shmSize"` // bytes
+	Init         bool                  `json:"init,omitempty"`
+	ExposedPorts []string              `json:"exposedPorts,omitempty"` // "5000/tcp", from the image and --expose
+}
+
+// Mount is a file system that the user or the image asked for.
+type Mount struct {
+	Type        string   `json:"type"`             // bind, volume or tmpfs
+	Name        string   `json:"name,omitempty"`   // of the volume
+	Source      string   `json:"source,omitempty"` // on the host; a volume's data directory
+	Destination string   `json:"destination"`
+	Options     []string `json:"options,omitempty"`
+	Anonymous   bool     `json:"anonymous,omitempty"` // a volume that goes with the container
+	CopyUp      bool     `json:"copyUp,omitempty"`    // an empty volume gets what the image has there
+}
+
+// Network is how the container is connected.
+type Network struct {
+	Mode       string                        `json:"mode"` // bridge, host, none, pasta, private, container:ID or ns:PATH
+	Networks   map[string]network.PerNetwork `json:"networks,omitempty"`
+	Ports      []network.PortMapping         `json:"ports,omitempty"`
+	DNS        []string                      `json:"dns,omitempty"`
+	DNSSearch  []string                      `json:"dnsSearch,omitempty"`
+	DNSOptions []string                      `json:"dnsOptions,omitempty"`
+	AddHosts   []string                      `json:"addHosts,omitempty"` // "name:address"
+}
+
+// Security is what the container may do.
+type Security struct {
+	Privileged      bool     `json:"privileged,omitempty"`
+	ReadOnly        bool     `json:"readOnly,omitempty"`
+	NoNewPrivileges bool     `json:"noNewPrivileges,omitempty"`
+	CapAdd          []string `json:"capAdd,omitempty"`
+	CapDrop         []string `json:"capDrop,omitempty"`
+	Seccomp         string   `json:"seccomp,omitempty"` // a profile's path, "unconfined", or "" for the default
+	Unmask          []string `json:"unmask,omitempty"`
+	Mask            []string `json:"mask,omitempty"`
+}
+
+// Args is the whole command line of the container's process.
+func (c *Config) Args() []string {
+	return append(append([]string(nil), c.Entry...), c.Command...)
+}
+
+// Summary is what ps needs to know of a container. The store keeps it in its
+// list of containers, so that a listing opens no file per container for it;
+// keep it small, the list is rewritten whole.
+type Summary struct {
+	Image      string                `json:"image"`
+	Command    []string              `json:"command,omitempty"`
+	Created    int64                 `json:"created"` // Unix nanoseconds
+	Labels     map[string]string     `json:"labels,omitempty"`
+	Ports      []network.PortMapping `json:"ports,omitempty"`
+	Exposed    []string              `json:"exposed,omitempty"`
+	Networks   []string              `json:"networks,omitempty"`
+	Mounts     []string              `json:"mounts,omitempty"`
+	AutoRemove bool                  `json:"autoRemove,omitempty"`
+	// Owner tells podman's containers from those of other programs in the store.
+	Owner string `json:"owner"`
+}
+
+// Owner is the mark of podman's own containers.
+const Owner = "podsuite-podman"
+
+// Summary makes the summary of the configuration.
+func (c *Config) Summary() Summary {
+	s := Summary{Owner: Owner, Image: c.Image, Command: c.Args(), Created: c.Created.UnixNano(), Labels: c.Labels,
+		Ports: c.Network.Ports, Exposed: c.ExposedPorts, AutoRemove: c.AutoRemove}
+	for name := range c.Network.Networks {
+		s.Networks = append(s.Networks, name)
+	}
+	for _, m := range c.Mounts {
+		s.Mounts = append(s.Mounts, m.Destination)
+	}
+	return s
+}

@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/imgcopy"
+	"github.com/podsuite/podsuite/shared/store"
+)
+
+// Create makes a container and starts nothing.
+func (e *Engine) Create(ctx context.Context, req *CreateRequest) (*container.Config, error) {
+	if req.CIDFile != "" {
+		if _, err := os.Stat(req.CIDFile); err == nil {
+			return nil, errdef.Newf(errdef.ErrConflict, "container id file exists. Ensure another container is not using it or delete %s", req.CIDFile)
+		}
+	}
+	image, err := e.image(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	config, err := e.configure(req, image)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.createVolumes(config); err != nil {
+		return nil, err
+	}
+	if err := e.store(ctx, config, image, req.Replace); err != nil {
+		return nil, errors.Join(err, e.removeAnonymous(config))
+	}
+	if req.CIDFile != "" {
+		if err := os.WriteFile(req.CIDFile, []byte(config.ID), 0o644); err != nil {
+			return nil, errors.Join(fmt.Errorf("write container id file: %w", err), e.Remove(ctx, config.ID, RemoveRequest{Volumes: true}))
+		}
+	}
+	return config, nil
+}
+
+// image finds the request's image in the store, or pulls it as the policy says.
+func (e *Engine) image(ctx context.Context, req *CreateRequest) (store.Image, error) {
+	if req.Pull == "" || req.Pull == "missing" || req.Pull == "never" {
+		image, err := imgcopy.ResolveLocal(e.Store, e.Config, req.Image)
+		if err == nil || !isNotFound(err) || req.Pull == "never" {
+			return image, err
+		}
+	} else if req.Pull != "always" && req.Pull != "newer" {
+		return store.Image{}, errdef.Newf(errdef.ErrInvalid, "unsupported pull policy %q", req.Pull)
+	}
+	id, err := e.pull(ctx, req.Image)
+	if err != nil {
+		return store.Image{}, err
+	}
+	return e.Store.Image(id)
+}
+
+// store writes the container. A name that is taken belongs to a container
+// that --replace removes first.
+func (e *Engine) store(ctx context.Context, c *container.Config, image store.Image, replace bool) error {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("write container configuration: %w", err)
+	}
+	metadata, err := json.Marshal(c.Summary())
+	if err != nil {
+		return fmt.Errorf("write container summary: %w", err)
+	}
+	for {
+		_, err = e.Store.CreateContainer(store.NewContainer{ID: c.ID, Names: []string{c.Name}, ImageID: image.ID,
+			Metadata: string(metadata), BigData: map[string][]byte{container.ConfigKey: data}})
+		taken := new(store.ConflictError)
+		switch {
+		case !errors.As(err, &taken):
+			return err
+		case !replace:
+			return errdef.Newf(errdef.ErrConflict, "creating container storage: the container name %q is already in use by %s. You have to remove that container to be able to reuse that name: that name is already in use, or use --replace to instruct Podman to do so.", c.Name, taken.Owner)
+		}
+		if err := e.Remove(ctx, taken.Owner, RemoveRequest{Force: true}); err != nil && !isNotFound(err) {
+			return err
+		}
+	}
+}
+
+// configure makes the configuration of the request and its image.
+func (e *Engine) configure(req *CreateRequest, image store.Image) (*container.Config, error) {
+	raw, err := e.Store.ImageConfig(image.ID)
+	if err != nil {
+		return nil, err
+	}
+	var file v1.ConfigFile
+	if err := json.Unmarshal(raw, &file); err != nil {
+		return nil, fmt.Errorf("read configuration of image %q: %w", req.Image, err)
+	}
+	c := &container.Config{ID: container.NewID(), Name: req.Name, Image: imageName(req.Image, image), ImageID: image.ID, RawImage: req.Image,
+		Created: time.Now(), CreatedBy: req.CreatedBy, Terminal: req.Terminal, Stdin: req.Interactive, AutoRemove: req.AutoRemove,
+		StopTimeout: req.StopTimeout, DetachKeys: req.DetachKeys, Hostname: req.Hostname, User: first(req.User, file.Config.User), Groups: req.Groups,
+		WorkDir: first(req.WorkDir, file.Config.WorkingDir, "/"), Runtime: e.Config.Engine.Runtime, Init: req.Init}
+	if c.Name == "" {
+		c.Name = e.freeName()
+	} else if !container.ValidName(c.Name) {
+		return nil, errdef.Newf(errdef.ErrInvalid, "running container create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument")
+	}
+	if !path.IsAbs(c.WorkDir) {
+		return nil, errdef.Newf(errdef.ErrInvalid, "workdir %q must be an absolute path", c.WorkDir)
+	}
+	c.WorkDirAsked = req.WorkDir != ""
+	if c.StopSignal, err = ParseSignal(first(req.StopSignal, file.Config.StopSignal, "SIGTERM")); err != nil {
+		return nil, err
+	}
+	if err := setCommand(c, req, &file.Config); err != nil {
+		return nil, err
+	}
+	steps := []func(*container.Config, *CreateRequest, *v1.Config) error{
+		setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, setResources, setNamespaces,
+	}
+	for _, step := range steps {
+		if err := step(c, req, &file.Config); err != nil {
+			return nil, err
+		}
+	}
+	c.Mounts, err = e.mounts(req, file.Config.Volumes)
+	return c, err
+}
+
+// setCommand joins entry point and command: an entry point of the user's puts
+// the image's command out of force.
+func setCommand(c *container.Config, req *CreateRequest, image *v1.Config) error {
+	c.Entry, c.Command = image.Entrypoint, image.Cmd
+	if req.Entrypoint != nil {
+		c.Entry, c.Command = nil, nil
+		if text := *req.Entrypoint; strings.HasPrefix(text, "[") {
+			if err := json.Unmarshal([]byte(text), &c.Entry); err != nil {
+				return errdef.Newf(errdef.ErrInvalid, "parse entrypoint %q: %w", text, err)
+			}
+		} else if text != "" {
+			c.Entry = []string{text}
+		}
+	}
+	if len(req.Command) > 0 {
+		c.Command = req.Command
+	}
+	if len(c.Entry)+len(c.Command) == 0 {
+		return errdef.Newf(errdef.ErrInvalid, "no command or entrypoint provided, and no CMD or ENTRYPOINT from image")
+	}
+	return nil
+}
+
+// freeName makes a random name that nobody has now; the store has the last
+// word when the container is written.
+func (e *Engine) freeName() string {
+	for {
+		name := container.RandomName()
+		if _, err := e.Store.Container(name); err != nil {
+			return name
+		}
+	}
+}
+
+// imageName is the name that ps shows: the one the user's word stands for, or
+// the image's ID where it has none.
+func imageName(asked string, image store.Image) string {
+	if len(image.Names) == 0 || strings.HasPrefix(image.ID, strings.TrimPrefix(asked, "sha256:")) && asked != "" {
+		if len(image.Names) > 0 {
+			return image.Names[0]
+		}
+		return image.ID
+	}
+	for _, name := range image.Names {
+		if name == asked || strings.HasSuffix(name, "/"+asked) || strings.HasSuffix(name, "/"+asked+":latest") {
+			return name
+		}
+	}
+	return image.Names[0]
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func isNotFound(err error) bool {
+	return errors.Is(err, errdef.ErrNotFound) || errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/podsuite/podsuite/podman/engine/lock"
+	"github.com/podsuite/podsuite/podman/engine/volume"
+	"github.com/podsuite/podsuite/shared/config"
+	"github.com/podsuite/podsuite/shared/network"
+	"github.com/podsuite/podsuite/shared/runtime"
+	"github.com/podsuite/podsuite/shared/store"
+	"github.com/podsuite/podsuite/shared/userns"
+)
+
+// Engine works on one store. Its parts are opened when first used: a command
+// pays for what it touches.
+type Engine struct {
+	Config *config.Config
+	Store  *store.Store
+	// Self is the command line, without arguments, that runs this podman on
+	// this store; the monitor cleans up with it.
+	Self []string
+
+	networks func() (*network.Manager, error)
+}
+
+// Options choose the engine's store and ways.
+type Options struct {
+	Config           *config.Config
+	NetworkConfigDir string // "" = the default
+	Self             []string
+}
+
+// Open opens the store and makes an engine on it.
+func Open(o Options) (*Engine, error) {
+	s := o.Config.Storage
+	st, err := store.Open(store.Options{GraphRoot: s.GraphRoot, RunRoot: s.RunRoot, Driver: s.Driver,
+		DriverOptions: s.DriverOptions, ImageStore: s.ImageStore})
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{Config: o.Config, Store: st, Self: o.Self}
+	e.networks = sync.OnceValues(func() (*network.Manager, error) {
+		return network.Open(network.Options{ConfigDir: e.networkConfigDir(o.NetworkConfigDir), RunDir: e.runDir("networks"), Rootless: userns.Rootless()})
+	})
+	return e, nil
+}
+
+// Close lets go of the store.
+func (e *Engine) Close() error { return e.Store.Close() }
+
+// runDir is a directory of the engine's own on the run root.
+func (e *Engine) runDir(name string) string {
+	return filepath.Join(e.Store.RunRoot(), "podman", name)
+}
+
+func (e *Engine) networkConfigDir(asked string) string {
+	switch {
+	case asked != "":
+		return asked
+	case userns.Rootless():
+		return filepath.Join(e.Store.GraphRoot(), "networks")
+	}
+	return "/etc/containers/networks"
+}
+
+// Volumes are the store's named volumes.
+func (e *Engine) Volumes() *volume.Dir {
+	path := e.Config.Engine.VolumePath
+	if path == "" {
+		path = filepath.Join(e.Store.GraphRoot(), "volumes")
+	}
+	return volume.Open(path)
+}
+
+// lockContainer takes the container's lock.
+func (e *Engine) lockContainer(id string) (*lock.Lock, error) {
+	return lock.Acquire(e.runDir("locks"), id)
+}
+
+// runtimeDir is where the runtime keeps its state.
+func (e *Engine) runtimeDir() string { return e.runDir("runtime") }
+
+// runtime opens the runtime called name; "" is the configured default.
+func (e *Engine) runtime(name string) (runtime.Runtime, error) {
+	return runtime.Open(name, e.runtimeDir(), runtime.Options{SystemdCgroup: e.systemdCgroups()})
+}
+
+func (e *Engine) systemdCgroups() bool {
+	return e.Config.Engine.CgroupManager == "systemd"
+}
+
+// mkdirPrivate makes a directory that only its owner enters.
+func mkdirPrivate(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return fmt.Errorf("create directory %q: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package monitor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/podsuite/podsuite/podman/engine/monitor/loop"
+	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/runtime"
+	"golang.org/x/sys/unix"
+)
+
+// launcherName is the argv[0] under which podman is the launcher.
+const launcherName = "podman-launch"
+
+// The launcher's inherited descriptors.
+const (
+	fdControl = 3 + iota
+	fdListen
+	fdHeld // the first of Request.Held
+)
+
+// Request is what a launcher is asked to start.
+type Request struct {
+	ID         string   `json:"id"`
+	Bundle     string   `json:"bundle"`               // directory of config.json
+	Runtime    string   `json:"runtime"`              // as runtime.Open takes it
+	StateDir   string   `json:"stateDir"`             // likewise
+	Systemd    bool     `json:"systemd"`              // the cgroup manager
+	Terminal   bool     `json:"terminal"`             // the container gets a terminal
+	Stdin      bool     `json:"stdin"`                // the container's input stays open for clients
+	Log        string   `json:"log,omitempty"`        // the log file; empty for none
+	State      string   `json:"state"`                // the file that gets the running state
+	Exit       []string `json:"exit"`                 // the files that get the exit record
+	Cleanup    []string `json:"cleanup"`              // the command that cleans up after the exit
+	Image      string   `json:"image,omitempty"`      // the lean monitor image
+	Held       int      `json:"held,omitempty"`       // how many port descriptors follow
+	Attach     bool     `json:"attach,omitempty"`     // the starting command gets the output
+	CreateOnly bool     `json:"createOnly,omitempty"` // leave the process created, not started
+}
+
+// State is the record of a container's run: who runs and who watches. It lies
+// on the run root, and the boot ID tells whether it is of this boot.
+type State struct {
+	Pid       int    `json:"pid"`
+	PidStart  uint64 `json:"pidStart"` // field 22 of /proc/PID/stat
+	Monitor   int    `json:"monitor"`
+	StartedAt int64  `json:"startedAt"` // Unix nanoseconds; 0 while only created
+	Boot      string `json:"boot"`
+}
+
+// MaybeLaunch becomes the launcher, and never returns, where the program was
+// started as one. It must come first in main, after runtime.MaybeInit.
+func MaybeLaunch() {
+	if len(os.Args) == 0 || os.Args[0] != launcherName {
+		return
+	}
+	err := launch()
+	code := runtime.ExitCode(err, errdef.ExitCode(err, 126))
+	wire.Send(fdControl, wire.Failed, []byte(strconv.Itoa(code)+" "+err.Error()), 0)
+	os.Exit(1)
+}
+
+// launch starts the container and turns into its monitor. It returns only
+// with an error, and then nothing of the container's process is left.
+func launch() error {
+	var req Request
+	buf := make([]byte, 64<<10)
+	kind, body, err := wire.Receive(fdControl, buf, 0)
+	if err != nil || kind != wire.Launch {
+		os.Exit(0) // the starting command is gone; so nothing is to be started
+	}
+	if err := json.Unmarshal(body, &req); err != nil {
+		return fmt.Errorf("read the launch request: %w", err)
+	}
+	for fd := fdControl; fd < fdHeld+req.Held; fd++ {
+		unix.CloseOnExec(fd)
+	}
+	rt, err := runtime.Open(req.Runtime, req.StateDir, runtime.Options{SystemdCgroup: req.Systemd})
+	if err != nil {
+		return err
+	}
+	spec := wire.Spec{ID: req.ID, Control: fdControl, Listen: fdListen, Hold: fdHeld, Held: req.Held,
+		TTY: req.Terminal, Exit: req.Exit, Cleanup: req.Cleanup, Attach: req.Attach, Out: -1, Err: -1, In: -1, Log: -1}
+	if req.Log != "" {
+		if spec.Log, err = unix.Open(req.Log, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o600); err != nil {
+			return fmt.Errorf("open log %q: %w", req.Log, err)
+		}
+	}
+	ctx := context.Background()
+	started, err := create(ctx, rt, &req, &spec)
+	if err != nil {
+		return err
+	}
+	undo := func(err error) error {
+		rt.Delete(ctx, req.ID, true)
+		return err
+	}
+	if !req.CreateOnly {
+		if err := rt.Start(ctx, req.ID); err != nil {
+			return undo(err)
+		}
+	}
+	spec.Pid = started.Pid
+	state, err := writeState(&req, spec.Pid)
+	if err != nil {
+		return undo(err)
+	}
+	spec.Started = int(state.StartedAt)
+	if err := wire.Send(fdControl, wire.Started, []byte(strconv.Itoa(spec.Pid)), 0); err != nil && err != unix.EPIPE {
+		return undo(fmt.Errorf("report the start: %w", err))
+	}
+	become(req.Image, &spec)
+	return nil
+}
+
+// create makes the container's input and output and creates it with them.
+func create(ctx context.Context, rt runtime.Runtime, req *Request, spec *wire.Spec) (runtime.Started, error) {
+	streams := runtime.IO{Terminal: req.Terminal}
+	var theirs []*os.File
+	defer func() {
+		for _, f := range theirs {
+			f.Close()
+		}
+	}()
+	if !req.Terminal {
+		var in *os.File
+		var err error
+		if req.Stdin {
+			in, spec.In, err = pipe(false)
+		} else {
+			in, err = os.Open(os.DevNull)
+		}
+		if err != nil {
+			return runtime.Started{}, fmt.Errorf("open the input: %w", err)
+		}
+		theirs = append(theirs, in)
+		streams.Stdin = in
+		for _, p := range []struct {
+			file **os.File
+			fd   *int
+		}{{&streams.Stdout, &spec.Out}, {&streams.Stderr, &spec.Err}} {
+			if *p.file, *p.fd, err = pipe(true); err != nil {
+				return runtime.Started{}, fmt.Errorf("open the output: %w", err)
+			}
+			theirs = append(theirs, *p.file)
+		}
+	}
+	started, err := rt.Create(ctx, req.ID, req.Bundle, nil, streams)
+	if err == nil && started.Console != nil {
+		spec.Out = int(started.Console.Fd())
+		if req.Stdin {
+			spec.In = spec.Out
+		}
+	}
+	return started, err
+}
+
+// pipe makes a pipe: the container's end as a file (its write end where
+// output) and the monitor's as a bare descriptor that no finalizer closes.
+func pipe(output bool) (theirs *os.File, ours int, err error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return nil, -1, err
+	}
+	if output {
+		return os.NewFile(uintptr(p[1]), "output"), p[0], nil
+	}
+	return os.NewFile(uintptr(p[0]), "input"), p[1], nil
+}
+
+// become turns this process into the monitor: its lean image where there is
+// one, else the loop in this one.
+func become(image string, spec *wire.Spec) {
+	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In, spec.Log} {
+		keepOnExec(fd)
+	}
+	for i := range spec.Held {
+		keepOnExec(spec.Hold + i)
+	}
+	if image != "" {
+		unix.Exec(image, spec.Args(), append(os.Environ(), "GOMAXPROCS=1"))
+	}
+	loop.Run(*spec)
+	os.Exit(0)
+}
+
+func keepOnExec(fd int) {
+	if fd >= 0 {
+		unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
+	}
+}

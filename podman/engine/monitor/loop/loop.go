@@ -1,0 +1,236 @@
+package loop
+
+import (
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
+	"golang.org/x/sys/unix"
+)
+
+// monitor is the state of the loop; one goroutine owns it.
+type monitor struct {
+	spec    wire.Spec
+	pidfd   int
+	clients []*client
+	log     logger
+	pending []byte // input that the container hasn't taken yet
+	inEOF   bool   // the input ends when pending is written
+	exited  bool
+	status  int
+	cleaned bool
+	buf     []byte
+	fds     []unix.PollFd
+}
+
+// Run watches the container until it has ended, its exit is recorded and
+// somebody has cleaned up or been started to.
+func Run(spec wire.Spec) {
+	m := &monitor{spec: spec, buf: make([]byte, wire.MaxData+1)}
+	m.log.fd = spec.Log
+	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In} {
+		if fd >= 0 {
+			unix.SetNonblock(fd, true)
+			unix.CloseOnExec(fd)
+		}
+	}
+	for i := range spec.Held {
+		unix.CloseOnExec(spec.Hold + i)
+	}
+	var err error
+	if m.pidfd, err = unix.PidfdOpen(spec.Pid, 0); err != nil {
+		m.pidfd = -1
+	}
+	m.clients = append(m.clients, &client{fd: spec.Control, primary: true, attached: spec.Attach})
+	for !m.exited {
+		m.wait()
+	}
+	m.finish()
+}
+
+// wait polls once and serves what is ready: clients before output, so that a
+// client's Attach takes effect before the output that follows it.
+func (m *monitor) wait() {
+	m.fds = m.fds[:0]
+	add := func(fd int, events int16) { m.fds = append(m.fds, unix.PollFd{Fd: int32(fd), Events: events}) }
+	add(m.pidfd, unix.POLLIN)
+	add(m.spec.Listen, unix.POLLIN)
+	in := -1
+	if len(m.pending) > 0 {
+		in = m.spec.In
+	}
+	add(in, unix.POLLOUT)
+	out, errs := m.spec.Out, m.spec.Err
+	if m.congested() {
+		out, errs = -1, -1
+	}
+	add(out, unix.POLLIN)
+	add(errs, unix.POLLIN)
+	const fixed = 5
+	polled := m.clients
+	for _, c := range polled {
+		add(c.fd, c.events(len(m.pending) == 0))
+	}
+	if !m.poll(-1) {
+		return
+	}
+	for i, c := range polled {
+		m.serve(c, m.fds[fixed+i].Revents)
+	}
+	m.reap()
+	if m.fds[1].Revents != 0 {
+		m.accept()
+	}
+	if m.fds[2].Revents != 0 {
+		m.writeInput()
+	}
+	if m.fds[3].Revents != 0 {
+		m.spec.Out = m.copyOutput(m.spec.Out, wire.Stdout)
+	}
+	if m.fds[4].Revents != 0 {
+		m.spec.Err = m.copyOutput(m.spec.Err, wire.Stderr)
+	}
+	if m.fds[0].Revents != 0 {
+		m.collect()
+	}
+}
+
+func (m *monitor) poll(timeout int) bool {
+	n, err := unix.Poll(m.fds, timeout)
+	return err == nil && n > 0
+}
+
+// copyOutput moves one chunk; it returns -1 once the descriptor has ended.
+func (m *monitor) copyOutput(fd int, kind byte) int {
+	n, err := unix.Read(fd, m.buf[:wire.MaxData])
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		return fd
+	case err != nil || n == 0: // EIO: the terminal's last process has gone
+		if fd != m.spec.In {
+			unix.Close(fd)
+		}
+		return -1
+	}
+	m.log.write(kind, m.buf[:n])
+	for _, c := range m.clients {
+		if c.attached {
+			c.send(kind, m.buf[:n])
+		}
+	}
+	return fd
+}
+
+// writeInput hands pending input to the container as far as it takes it.
+func (m *monitor) writeInput() {
+	for len(m.pending) > 0 {
+		n, err := unix.Write(m.spec.In, m.pending)
+		if err == unix.EAGAIN || err == unix.EINTR {
+			return
+		}
+		if err != nil {
+			m.pending, m.inEOF = nil, true
+			break
+		}
+		m.pending = m.pending[n:]
+	}
+	if len(m.pending) == 0 && m.inEOF && !m.spec.TTY && m.spec.In >= 0 {
+		unix.Close(m.spec.In)
+		m.spec.In = -1
+	}
+}
+
+// collect takes the container's exit status and what output it left behind.
+func (m *monitor) collect() {
+	var ws syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(m.spec.Pid, &ws, 0, nil)
+		if err != syscall.EINTR {
+			break
+		}
+	}
+	m.status = ws.ExitStatus()
+	if ws.Signaled() {
+		m.status = 128 + int(ws.Signal())
+	}
+	m.exited = true
+	for m.spec.Out >= 0 && m.more(m.spec.Out) {
+		m.spec.Out = m.copyOutput(m.spec.Out, wire.Stdout)
+	}
+	for m.spec.Err >= 0 && m.more(m.spec.Err) {
+		m.spec.Err = m.copyOutput(m.spec.Err, wire.Stderr)
+	}
+}
+
+func (m *monitor) more(fd int) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n > 0
+}
+
+// finish records the exit, tells the clients, and waits until the command
+// that started the container has cleaned up; where it is gone a new one does.
+func (m *monitor) finish() {
+	for i := range m.spec.Held {
+		unix.Close(m.spec.Hold + i)
+	}
+	record := strconv.Itoa(m.status) + " " + strconv.FormatInt(time.Now().UnixNano(), 10) +
+		" " + strconv.Itoa(m.spec.Started) + "\n"
+	for _, path := range m.spec.Exit {
+		writeAtomic(path, record)
+	}
+	unix.Close(m.spec.Listen)
+	code := []byte(strconv.Itoa(m.status))
+	for _, c := range m.clients {
+		c.send(wire.Exited, code)
+	}
+	deadline := time.Now().Add(5 * time.Second) // for a slow reader; the starting command may take its time
+	for {
+		waiting := m.unfinished(time.Now().After(deadline))
+		if len(waiting) == 0 {
+			break
+		}
+		m.fds = m.fds[:0]
+		for _, c := range waiting {
+			m.fds = append(m.fds, unix.PollFd{Fd: int32(c.fd), Events: c.events(true)})
+		}
+		m.poll(1000)
+		for i, c := range waiting {
+			m.serve(c, m.fds[i].Revents)
+		}
+		m.reap()
+	}
+	if !m.cleaned && len(m.spec.Cleanup) > 0 {
+		devnull, _ := syscall.Open("/dev/null", syscall.O_RDWR, 0)
+		fd := uintptr(devnull)
+		syscall.ForkExec(m.spec.Cleanup[0], m.spec.Cleanup, &syscall.ProcAttr{
+			Dir: "/", Env: os.Environ(), Files: []uintptr{fd, fd, fd}, Sys: &syscall.SysProcAttr{Setsid: true}})
+	}
+}
+
+// unfinished lists the clients that the monitor still waits for.
+func (m *monitor) unfinished(late bool) (waiting []*client) {
+	for _, c := range m.clients {
+		if c.primary && !m.cleaned || len(c.queue) > 0 && !late {
+			waiting = append(waiting, c)
+		}
+	}
+	return waiting
+}
+
+// writeAtomic replaces the file; an error leaves it as it was, and the next
+// command finds the container gone without a record.
+func writeAtomic(path, text string) {
+	tmp := path + ".tmp"
+	fd, err := unix.Open(tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return
+	}
+	n, err := unix.Write(fd, []byte(text))
+	unix.Close(fd)
+	if err == nil && n == len(text) {
+		unix.Rename(tmp, path)
+	}
+}

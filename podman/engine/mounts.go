@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/podman/engine/volume"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/imgcopy"
+	"github.com/podsuite/podsuite/shared/rootfs"
+)
+
+// createVolumes makes the volumes that the container names and that aren't
+// there.
+func (e *Engine) createVolumes(c *container.Config) error {
+	for i := range c.Mounts {
+		m := &c.Mounts[i]
+		if m.Type != "volume" {
+			continue
+		}
+		v, err := e.Volumes().Get(m.Name)
+		if isNotFound(err) {
+			v, err = e.Volumes().Create(volume.Volume{Name: m.Name, Anonymous: m.Anonymous})
+		}
+		if err != nil {
+			return err
+		}
+		m.Source = v.Mountpoint
+	}
+	return nil
+}
+
+// addMounts adds the files that tell of the network and what the user mounts;
+// a mount of the user's takes the place of one of ours.
+func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) error {
+	taken := map[string]bool{}
+	for _, m := range c.Mounts {
+		taken[m.Destination] = true
+	}
+	kept := spec.Mounts[:0]
+	for _, m := range spec.Mounts {
+		if !taken[m.Destination] {
+			kept = append(kept, m)
+		}
+	}
+	spec.Mounts = kept
+	dir := e.Store.ContainerRunDir(c.ID)
+	for _, file := range []struct{ name, to string }{{"resolv.conf", "/etc/resolv.conf"}, {"hosts", "/etc/hosts"},
+		{"hostname", "/etc/hostname"}, {"containerenv", "/run/.containerenv"}} {
+		if !taken[file.to] {
+			spec.Mounts = append(spec.Mounts, specs.Mount{Destination: file.to, Type: "bind", Source: filepath.Join(dir, file.name),
+				Options: []string{"bind", "rprivate", "nosuid", "nodev"}})
+		}
+	}
+	if c.Security.ReadOnly {
+		for _, dst := range []string{"/tmp", "/var/tmp", "/run"} {
+			if !taken[dst] {
+				spec.Mounts = append(spec.Mounts, specs.Mount{Destination: dst, Type: "tmpfs", Source: "tmpfs",
+					Options: []string{"rw", "nosuid", "nodev", "tmpcopyup"}})
+			}
+		}
+	}
+	for i := range c.Mounts {
+		if err := e.addMount(&c.Mounts[i], spec, root); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) addMount(m *container.Mount, spec *specs.Spec, root string) error {
+	switch m.Type {
+	case "bind":
+		if _, err := os.Stat(m.Source); err != nil {
+			return &errdef.Exit{Code: 125, Err: errdef.Newf(errdef.ErrNotFound, "statfs %s: no such file or directory", m.Source)}
+		}
+	case "volume":
+		if err := e.fillVolume(m, root); err != nil {
+			return err
+		}
+	}
+	if m.Has("U") {
+		if err := chownTree(m.Source, int(spec.Process.User.UID), int(spec.Process.User.GID)); err != nil {
+			return err
+		}
+	}
+	kind := m.Type
+	if kind == "volume" {
+		kind = "bind"
+	}
+	spec.Mounts = append(spec.Mounts, specs.Mount{Destination: m.Destination, Type: kind, Source: m.Source, Options: m.Kernel()})
+	return nil
+}
+
+// fillVolume gives a volume that was never used the files that the image has
+// at its place, with the owner and mode of the directory there.
+func (e *Engine) fillVolume(m *container.Mount, root string) error {
+	v, err := e.Volumes().Get(m.Name)
+	if err != nil {
+		return err
+	}
+	m.Source = v.Mountpoint
+	if !v.NeedsCopyUp {
+		return nil
+	}
+	if m.CopyUp {
+		if err := rootfs.CopyOut(root, m.Destination, v.Mountpoint); err != nil && !isNotFound(err) {
+			return fmt.Errorf("copy the image's files into volume %q: %w", m.Name, err)
+		}
+	}
+	v.NeedsCopyUp = false
+	return e.Volumes().Save(v)
+}
+
+// chownTree gives the mounted directory to the container's user (:U). Links
+// are not followed.
+func chownTree(dir string, uid, gid int) error {
+	r, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("change the owner of %q: %w", dir, err)
+	}
+	defer r.Close()
+	return rootfs.ChownTree(r, uid, gid)
+}
+
+// pull pulls an image for a new container, with progress on standard error.
+func (e *Engine) pull(ctx context.Context, name string) (string, error) {
+	return imgcopy.Pull(ctx, e.Store, e.Config, name, imgcopy.PullOptions{})
+}

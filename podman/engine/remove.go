@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/podman/engine/monitor"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/network"
+)
+
+// Cleanup frees what an ended container's run has left: runtime state,
+// network, mounts; with --rm the container too. It may be called at any time
+// and any number of times; a running container is left alone.
+func (e *Engine) Cleanup(ctx context.Context, id string) error {
+	held, err := e.lockContainer(id)
+	if err != nil {
+		return err
+	}
+	config, err := e.configuration(id)
+	if err != nil {
+		held.Remove()
+		if isNotFound(err) {
+			return nil
+		}
+		return err
+	}
+	if s := e.status(id); s.Running() || s.State == Created {
+		held.Release()
+		return nil
+	}
+	if err := e.cleanup(ctx, config); err != nil || !config.AutoRemove {
+		held.Release()
+		return err
+	}
+	err = e.delete(config, true)
+	held.Remove()
+	return err
+}
+
+// cleanup frees the run's parts, the lock held. The state file goes last:
+// while it is there, the next command knows that something may be left.
+func (e *Engine) cleanup(ctx context.Context, c *container.Config) error {
+	dir := e.Store.ContainerRunDir(c.ID)
+	if _, err := os.Stat(filepath.Join(dir, stateFile)); err != nil {
+		return nil
+	}
+	if err := e.keepExit(c.ID); err != nil {
+		return err
+	}
+	rt, err := e.runtime(c.Runtime)
+	if err != nil {
+		return err
+	}
+	if err := rt.Delete(ctx, c.ID, true); err != nil {
+		return err
+	}
+	if err := e.disconnect(ctx, c); err != nil {
+		return err
+	}
+	if err := e.Store.Unmount(c.ID, true); err != nil {
+		return err
+	}
+	for _, name := range []string{"attach", "config.json", "resolv.conf", "hosts", "hostname", "containerenv", "network.json", pausedFile, exitFile, stateFile} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("clean up container %q: %w", c.Name, err)
+		}
+	}
+	return nil
+}
+
+// keepExit makes sure that the exit lies with the container: its monitor
+// wrote it there, unless it was killed first.
+func (e *Engine) keepExit(id string) error {
+	s, ok := monitor.ReadState(filepath.Join(e.Store.ContainerRunDir(id), stateFile))
+	if !ok || s.StartedAt == 0 {
+		return nil
+	}
+	path := filepath.Join(e.Store.ContainerDir(id), exitFile)
+	if last, ok := monitor.ReadExit(path); ok && !last.At.Before(time.Unix(0, s.StartedAt)) {
+		return nil
+	}
+	record := strconv.Itoa(exitCodeLost) + " " + strconv.FormatInt(time.Now().UnixNano(), 10) + " " + strconv.FormatInt(s.StartedAt, 10) + "\n"
+	if err := os.WriteFile(path, []byte(record), 0o644); err != nil {
+		return fmt.Errorf("record the exit: %w", err)
+	}
+	return nil
+}
+
+// disconnect takes the container off its networks.
+func (e *Engine) disconnect(ctx context.Context, c *container.Config) error {
+	ns := filepath.Join(e.runDir("netns"), c.ID)
+	if e.nsPath(c) != ns {
+		return nil
+	}
+	if c.Network.Mode != "none" {
+		m, err := e.networks()
+		if err != nil {
+			return err
+		}
+		if err := m.Teardown(ctx, ns, e.endpoint(c), e.networkStatus(c.ID)); err != nil {
+			return err
+		}
+	}
+	return network.RemoveNS(ns)
+}
+
+// networkStatus reads what the network set-up of the present run has given.
+func (e *Engine) networkStatus(id string) map[string]network.Status {
+	var status map[string]network.Status
+	if data, err := os.ReadFile(filepath.Join(e.Store.ContainerRunDir(id), "network.json")); err == nil {
+		json.Unmarshal(data, &status)
+	}
+	return status
+}
+
+// RemoveRequest says how to remove a container.
+type RemoveRequest struct {
+	Force   bool  // stop it first
+	Volumes bool  // its anonymous volumes too
+	Timeout *uint // seconds to stop in; nil is the container's own
+}
+
+// Remove removes a container.
+func (e *Engine) Remove(ctx context.Context, nameOrID string, req RemoveRequest) error {
+	c, err := e.Lookup(nameOrID)
+	if err != nil {
+		return err
+	}
+	held, err := e.lockContainer(c.ID)
+	if err != nil {
+		return err
+	}
+	config, err := e.configuration(c.ID)
+	if err != nil {
+		held.Release()
+		return err
+	}
+	err = e.remove(ctx, config, req)
+	if err != nil {
+		held.Release()
+		return err
+	}
+	held.Remove()
+	return nil
+}
+
+func (e *Engine) remove(ctx context.Context, c *container.Config, req RemoveRequest) error {
+	if s := e.status(c.ID); s.Running() {
+		if !req.Force {
+			return errdef.Newf(errdef.ErrBusy, "cannot remove container %s as it is %s - running or paused containers cannot be removed without force: container state improper", c.ID, s.State)
+		}
+		if err := e.stop(ctx, c, req.Timeout); err != nil {
+			return err
+		}
+	}
+	if err := e.cleanup(ctx, c); err != nil {
+		return err
+	}
+	return e.delete(c, req.Volumes || c.AutoRemove)
+}
+
+// delete removes the container from the store, cleaned up before.
+func (e *Engine) delete(c *container.Config, volumes bool) error {
+	err := e.Store.RemoveContainer(c.ID)
+	if err != nil && !isNotFound(err) {
+		return err
+	}
+	if volumes {
+		return e.removeAnonymous(c)
+	}
+	return nil
+}
+
+// removeAnonymous removes the volumes that were made for this container alone.
+func (e *Engine) removeAnonymous(c *container.Config) error {
+	var errs []error
+	for _, m := range c.Mounts {
+		if m.Type != "volume" || !m.Anonymous {
+			continue
+		}
+		if err := e.Volumes().Remove(m.Name); err != nil && !isNotFound(err) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

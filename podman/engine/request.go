@@ -1,0 +1,85 @@
+package engine
+
+import "github.com/podsuite/podsuite/podman/engine/container"
+
+// CreateRequest asks for a container, as the user put it; Create fills in the
+// defaults and refuses what makes no sense.
+type CreateRequest struct {
+	Image   string
+	Command []string
+	Name    string
+	Replace bool
+	Pull    string // always, missing, never or newer
+
+	Entrypoint  *string // a word, or a JSON list; nil keeps the image's
+	Env         []string
+	EnvFiles    []string
+	UnsetEnv    []string
+	WorkDir     string
+	User        string
+	Groups      []string
+	Hostname    string
+	Labels      []string
+	LabelFiles  []string
+	Annotations []string
+
+	Terminal    bool
+	Interactive bool
+	AutoRemove  bool
+	StopSignal  string
+	StopTimeout uint // seconds
+	DetachKeys  string
+	LogDriver   string
+	LogOpts     []string
+	CIDFile     string
+	Init        bool
+
+	Volumes  []string
+	Mounts   []string
+	Tmpfs    []string
+	ReadOnly bool
+
+	Network       []string
+	Publish       []string
+	PublishAll    bool
+	Expose        []string
+	DNS           []string
+	DNSSearch     []string
+	DNSOptions    []string
+	AddHosts      []string
+	IP            string
+	MAC           string
+	Aliases       []string
+	PID, IPC, UTS string
+
+	Privileged  bool
+	CapAdd      []string
+	CapDrop     []string
+	SecurityOpt []string
+	Sysctl      []string
+	Ulimits     []string
+	ShmSize     string
+
+	Memory            string
+	MemoryReservation string
+	MemorySwap        string
+	CPUs              float64
+	CPUShares         uint64
+	CPUQuota          int64
+	CPUPeriod         uint64
+	CPUSetCPUs        string
+	PidsLimit         int64
+	PidsLimitSet      bool
+
+	CreatedBy []string // the command line, for inspect
+}
+
+// Container is what a listing and a look-up give: the summary with the
+// present state.
+type Container struct {
+	ID      string
+	Name    string
+	ImageID string
+	container.Summary
+	Status
+}

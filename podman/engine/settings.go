@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"golang.org/x/sys/unix"
+)
+
+const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// setEnvironment layers the environment: defaults, image, files, options.
+func setEnvironment(c *container.Config, req *CreateRequest, image *v1.Config) error {
+	env := []string{defaultPath, "container=podman"}
+	if c.Terminal {
+		env = append(env, "TERM=xterm")
+	}
+	for _, kv := range image.Env {
+		env = setEnv(env, kv)
+	}
+	for _, file := range req.EnvFiles {
+		lines, err := readLines(file)
+		if err != nil {
+			return err
+		}
+		for _, line := range lines {
+			if env, err = addEnv(env, line); err != nil {
+				return fmt.Errorf("read environment file %q: %w", file, err)
+			}
+		}
+	}
+	for _, kv := range req.Env {
+		var err error
+		if env, err = addEnv(env, kv); err != nil {
+			return err
+		}
+	}
+	for _, name := range req.UnsetEnv {
+		env = slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
+	}
+	c.Env = env
+	return nil
+}
+
+// addEnv takes NAME=VALUE, NAME (this process's value, if it has one) and
+// PREFIX* (all of this process's that begin so).
+func addEnv(env []string, s string) ([]string, error) {
+	name, _, hasValue := strings.Cut(s, "=")
+	if name == "" {
+		return nil, errdef.Newf(errdef.ErrInvalid, "invalid environment variable: %q", s)
+	}
+	if hasValue {
+		return setEnv(env, s), nil
+	}
+	if prefix, all := strings.CutSuffix(name, "*"); all {
+		for _, kv := range os.Environ() {
+			if strings.HasPrefix(kv, prefix) {
+				env = setEnv(env, kv)
+			}
+		}
+		return env, nil
+	}
+	if value, ok := os.LookupEnv(name); ok {
+		env = setEnv(env, name+"="+value)
+	}
+	return env, nil
+}
+
+func setEnv(env []string, kv string) []string {
+	name, _, _ := strings.Cut(kv, "=")
+	for i, have := range env {
+		if strings.HasPrefix(have, name+"=") {
+			env[i] = kv
+			return env
+		}
+	}
+	return append(env, kv)
+}
+
+// readLines reads the lines of a file that are neither empty nor comments.
+func readLines(path string) ([]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var lines []string
+	for s := bufio.NewScanner(f); s.Scan(); {
+		line := strings.TrimLeft(s.Text(), " \t")
+		if line != "" && line[0] != '#' {
+			lines = append(lines, line)
+		}
+	}
+	return lines, nil
+}
+
+func setLabels(c *container.Config, req *CreateRequest, image *v1.Config) error {
+	c.Labels = maps.Clone(image.Labels)
+	if c.Labels == nil {
+		c.Labels = map[string]string{}
+	}
+	for _, file := range req.LabelFiles {
+		lines, err := readLines(file)
+		if err != nil {
+			return err
+		}
+		addPairs(c.Labels, lines)
+	}
+	addPairs(c.Labels, req.Labels)
+	if len(req.Annotations) > 0 {
+		c.Annotations = map[string]string{}
+		for _, kv := range req.Annotations {
+			key, value, ok := strings.Cut(kv, "=")
+			if !ok || key == "" {
+				return errdef.Newf(errdef.ErrInvalid, "annotations must be formatted KEY=VALUE: %q", kv)
+			}
+			c.Annotations[key] = value
+		}
+	}
+	return nil
+}
+
+func addPairs(m map[string]string, pairs []string) {
+	for _, kv := range pairs {
+		key, value, _ := strings.Cut(kv, "=")
+		m[key] = value
+	}
+}
+
+// setLog chooses the log. json-file is another name of k8s-file, as in the
+// reference.
+func (e *Engine) setLog(c *container.Config, req *CreateRequest, _ *v1.Config) error {
+	c.LogDriver = first(req.LogDriver, "k8s-file")
+	switch c.LogDriver {
+	case "k8s-file", "json-file":
+	case "none":
+		return nil
+	default:
+		return errdef.Newf(errdef.ErrInvalid, "running container create option: invalid log driver %q: choose k8s-file, json-file or none", c.LogDriver)
+	}
+	for _, opt := range req.LogOpts {
+		key, value, _ := strings.Cut(opt, "=")
+		if key != "path" || value == "" {
+			return errdef.Newf(errdef.ErrUnsupported, "log option %q is not supported: this log driver takes path=FILE", opt)
+		}
+		c.LogPath = value
+	}
+	return nil
+}
+
+// setNamespaces reads the namespaces other than the network's.
+func setNamespaces(c *container.Config, req *CreateRequest, _ *v1.Config) error {
+	for _, ns := range []struct {
+		flag, value string
+		to          *string
+	}{{"pid", req.PID, &c.PIDMode}, {"ipc", req.IPC, &c.IPCMode}, {"uts", req.UTS, &c.UTSMode}} {
+		switch ns.value {
+		case "", "private":
+		case "host":
+			*ns.to = "host"
+		case "shareable":
+			if ns.flag == "ipc" {
+				break
+			}
+			fallthrough
+		default:
+			return errdef.Newf(errdef.ErrInvalid, "unrecognized namespace mode --%s=%s: choose host or private", ns.flag, ns.value)
+		}
+	}
+	if c.Hostname != "" && c.UTSMode == "host" {
+		return errdef.Newf(errdef.ErrInvalid, "cannot set hostname when running in the host UTS namespace: invalid configuration")
+	}
+	c.ShmSize = 65536000
+	if req.ShmSize != "" {
+		n, err := parseBytes(req.ShmSize)
+		if err != nil {
+			return errdef.Newf(errdef.ErrInvalid, "unable to translate --shm-size: %w", err)
+		}
+		c.ShmSize = n
+	}
+	return nil
+}
+
+func setSecurity(c *container.Config, req *CreateRequest, _ *v1.Config) error {
+	c.Security = container.Security{Privileged: req.Privileged, ReadOnly: req.ReadOnly, CapAdd: req.CapAdd, CapDrop: req.CapDrop}
+	for _, opt := range req.SecurityOpt {
+		key, value, ok := strings.Cut(opt, "=")
+		if !ok {
+			key, value, _ = strings.Cut(opt, ":")
+		}
+		switch key {
+		case "no-new-privileges":
+			c.Security.NoNewPrivileges = value == "" || value == "true"
+		case "seccomp":
+			c.Security.Seccomp = value
+		case "unmask":
+			c.Security.Unmask = append(c.Security.Unmask, strings.Split(value, ":")...)
+		case "mask":
+			c.Security.Mask = append(c.Security.Mask, strings.Split(value, ":")...)
+		case "label", "apparmor":
+			// Only what asks for no label has a meaning where the kernel has none.
+			if value != "disable" && value != "unconfined" {
+				return errdef.Newf(errdef.ErrUnsupported, "security option %q is not supported on this system", opt)
+			}
+		default:
+			return errdef.Newf(errdef.ErrInvalid, "invalid --security-opt 1: %q", opt)
+		}
+	}
+	for _, kv := range req.Sysctl {
+		key, value, ok := strings.Cut(kv, "=")
+		if !ok {
+			return errdef.Newf(errdef.ErrInvalid, "%s is invalid, sysctl values must be in the form of KEY=VALUE", kv)
+		}
+		if c.Sysctl == nil {
+			c.Sysctl = map[string]string{}
+		}
+		c.Sysctl[key] = value
+	}
+	return nil
+}
+
+// ParseSignal reads a signal's name, with or without SIG, or its number.
+func ParseSignal(s string) (int, error) {
+	if n, err := strconv.Atoi(s); err == nil {
+		if n < 1 || n > 64 {
+			return 0, errdef.Newf(errdef.ErrInvalid, "invalid signal: %s", s)
+		}
+		return n, nil
+	}
+	name := strings.ToUpper(s)
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	const rtmin, rtmax = 34, 64
+	for _, rt := range []struct {
+		prefix     string
+		base, sign int
+	}{{"SIGRTMIN", rtmin, 1}, {"SIGRTMAX", rtmax, -1}} {
+		if rest, ok := strings.CutPrefix(name, rt.prefix); ok {
+			n := 0
+			if rest != "" {
+				n, _ = strconv.Atoi(rest[1:])
+			}
+			if sig := rt.base + rt.sign*n; sig >= rtmin && sig <= rtmax {
+				return sig, nil
+			}
+		}
+	}
+	if n := unix.SignalNum(name); n != 0 {
+		return int(n), nil
+	}
+	return 0, errdef.Newf(errdef.ErrInvalid, "invalid signal: %s", s)
+}

@@ -1,0 +1,240 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/rootfs"
+	"github.com/podsuite/podsuite/shared/runtime"
+	"github.com/podsuite/podsuite/shared/userns"
+)
+
+// prepare mounts the container's root file system and makes the OCI
+// specification of its configuration.
+func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
+	root, err := e.Store.Mount(c.ID)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := e.baseSpec(c)
+	if err != nil {
+		return nil, err
+	}
+	user, err := lookupUser(root, c.User, c.Groups)
+	if err != nil {
+		return nil, &errdef.Exit{Code: 126, Err: err}
+	}
+	if err := e.workDir(c, root, user); err != nil {
+		return nil, err
+	}
+	spec.Root = &specs.Root{Path: root, Readonly: c.Security.ReadOnly}
+	spec.Process.Args, spec.Process.Cwd, spec.Process.Terminal = c.Args(), c.WorkDir, c.Terminal
+	spec.Process.Env = defaultEnv(c.Env, user, e.hostname(c))
+	spec.Process.User = user.spec()
+	spec.Process.Rlimits = c.Rlimits
+	spec.Process.NoNewPrivileges = c.Security.NoNewPrivileges
+	if spec.Process.Capabilities, err = e.capabilities(&c.Security, user.UID); err != nil {
+		return nil, err
+	}
+	spec.Annotations = c.Annotations
+	if c.UTSMode != "host" {
+		spec.Hostname = e.hostname(c)
+	}
+	return spec, e.addMounts(c, spec, root)
+}
+
+// baseSpec is the default specification with the container's namespaces,
+// limits and security settings.
+func (e *Engine) baseSpec(c *container.Config) (*specs.Spec, error) {
+	caps, err := e.capabilityList(&c.Security)
+	if err != nil {
+		return nil, err
+	}
+	s := &c.Security
+	p := runtime.Profile{Privileged: s.Privileged, Rootless: userns.Rootless(), Capabilities: caps, ShmSize: c.ShmSize,
+		HostNetwork: c.Network.Mode == "host", HostPID: c.PIDMode == "host", HostIPC: c.IPCMode == "host", HostUTS: c.UTSMode == "host",
+		NoSeccomp: s.Seccomp != ""}
+	spec, err := runtime.DefaultSpec(p)
+	if err != nil {
+		return nil, err
+	}
+	if s.Seccomp != "" && s.Seccomp != "unconfined" {
+		profile, err := os.ReadFile(s.Seccomp)
+		if err != nil {
+			return nil, fmt.Errorf("opening seccomp profile failed: %w", err)
+		}
+		if spec.Linux.Seccomp, err = runtime.ParseSeccomp(profile, caps); err != nil {
+			return nil, err
+		}
+	}
+	if ns, err := e.networkNamespace(c); err != nil {
+		return nil, err
+	} else if ns != "" {
+		runtime.SetNamespace(spec, specs.NetworkNamespace, ns)
+	}
+	e.limit(c, spec)
+	for key, value := range c.Sysctl {
+		if spec.Linux.Sysctl == nil {
+			spec.Linux.Sysctl = map[string]string{}
+		}
+		spec.Linux.Sysctl[key] = value
+	}
+	hidden := func(p string) bool { return slices.Contains(s.Unmask, p) || slices.Contains(s.Unmask, "ALL") }
+	spec.Linux.MaskedPaths = append(slices.DeleteFunc(spec.Linux.MaskedPaths, hidden), s.Mask...)
+	spec.Linux.ReadonlyPaths = slices.DeleteFunc(spec.Linux.ReadonlyPaths, hidden)
+	return spec, nil
+}
+
+// limit sets the control group and its limits, where this user has control
+// groups at all.
+func (e *Engine) limit(c *container.Config, spec *specs.Spec) {
+	opts := runtime.Options{SystemdCgroup: e.systemdCgroups()}
+	spec.Linux.CgroupsPath = runtime.CgroupsPath(opts, c.ID)
+	r := spec.Linux.Resources
+	if c.Resources != nil {
+		r.Memory, r.CPU, r.Pids = c.Resources.Memory, c.Resources.CPU, c.Resources.Pids
+	}
+	if r.Pids == nil && runtime.CgroupsUsable(opts) {
+		limit := e.Config.Containers.PidsLimit
+		if limit > 0 {
+			r.Pids = &specs.LinuxPids{Limit: &limit}
+		}
+	}
+}
+
+// networkNamespace is the path of the namespace to join; "" for the host's.
+func (e *Engine) networkNamespace(c *container.Config) (string, error) {
+	other, ok := strings.CutPrefix(c.Network.Mode, "container:")
+	if !ok {
+		return e.nsPath(c), nil
+	}
+	target, err := e.Lookup(other)
+	if err != nil {
+		return "", err
+	}
+	s := e.status(target.ID)
+	if !s.Running() {
+		return "", errdef.Newf(errdef.ErrConflict, "cannot join the network of container %s: it is not running", other)
+	}
+	return fmt.Sprintf("/proc/%d/ns/net", s.Pid), nil
+}
+
+// capabilityList is what the container as a whole may have.
+func (e *Engine) capabilityList(s *container.Security) ([]string, error) {
+	if s.Privileged {
+		return runtime.AllCapabilities()
+	}
+	base := e.Config.Containers.DefaultCapabilities
+	if len(base) == 0 {
+		base = runtime.DefaultCapabilities()
+	}
+	return runtime.MergeCapabilities(base, s.CapAdd, s.CapDrop)
+}
+
+// capabilities are the sets of one process; a user other than root keeps what
+// was added by name alone.
+func (e *Engine) capabilities(s *container.Security, uid uint32) (*specs.LinuxCapabilities, error) {
+	caps, err := e.capabilityList(s)
+	if err != nil {
+		return nil, err
+	}
+	var ambient []string
+	for _, name := range s.CapAdd {
+		if strings.EqualFold(name, "all") {
+			ambient = caps
+			break
+		}
+		known, err := runtime.ParseCapability(name)
+		if err != nil {
+			return nil, err
+		}
+		ambient = append(ambient, known)
+	}
+	return runtime.CapabilitySets(caps, uid, ambient...), nil
+}
+
+// processUser is whom a process runs as.
+type processUser struct {
+	UID, GID uint32
+	Groups   []uint32
+	Home     string
+}
+
+func (u *processUser) spec() specs.User {
+	return specs.User{UID: u.UID, GID: u.GID, AdditionalGids: u.Groups}
+}
+
+// lookupUser finds the user in the container's own passwd and group files.
+func lookupUser(root, user string, groups []string) (*processUser, error) {
+	u, err := rootfs.LookupUser(root, user)
+	if err != nil {
+		return nil, err
+	}
+	p := &processUser{UID: uint32(u.UID), GID: uint32(u.GID), Home: u.Home}
+	for _, g := range u.Groups {
+		p.Groups = append(p.Groups, uint32(g))
+	}
+	for _, name := range groups {
+		g, err := rootfs.LookupGroup(root, name)
+		if err != nil {
+			return nil, err
+		}
+		p.Groups = append(p.Groups, uint32(g))
+	}
+	return p, nil
+}
+
+// defaultEnv adds what every process has unless the environment says
+// otherwise.
+func defaultEnv(env []string, u *processUser, hostname string) []string {
+	env = slices.Clone(env)
+	for _, kv := range []string{"HOSTNAME=" + hostname, "HOME=" + first(u.Home, "/")} {
+		name, _, _ := strings.Cut(kv, "=")
+		if !slices.ContainsFunc(env, func(have string) bool { return strings.HasPrefix(have, name+"=") }) {
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+// workDir makes the image's working directory where it is missing; one that
+// the user named has to be there.
+func (e *Engine) workDir(c *container.Config, root string, u *processUser) error {
+	for _, m := range c.Mounts {
+		if c.WorkDir == m.Destination || strings.HasPrefix(c.WorkDir, m.Destination+"/") {
+			return nil // a mount brings it along, or the runtime says that it doesn't
+		}
+	}
+	if c.WorkDir == "/" {
+		return nil
+	}
+	if info, err := rootfs.Stat(root, c.WorkDir); err == nil {
+		if !info.IsDir() {
+			return &errdef.Exit{Code: 126, Err: errdef.Newf(errdef.ErrInvalid, "workdir %q is not a directory on container %s", c.WorkDir, c.ID)}
+		}
+		return nil
+	}
+	if c.WorkDirAsked {
+		return &errdef.Exit{Code: 126, Err: errdef.Newf(errdef.ErrNotFound, "workdir %q does not exist on container %s", c.WorkDir, c.ID)}
+	}
+	return rootfs.MkdirAll(root, c.WorkDir, 0o755, int(u.UID), int(u.GID))
+}
+
+// writeBundle writes the specification where the runtime reads it.
+func (e *Engine) writeBundle(c *container.Config, spec *specs.Spec) error {
+	data, err := json.Marshal(spec)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(e.Store.ContainerRunDir(c.ID), "config.json"), data, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("write the bundle: %w", err)
+	}
+	return nil
+}

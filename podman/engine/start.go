@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/podman/engine/monitor"
+	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/network"
+)
+
+// StartRequest says how to start a container.
+type StartRequest struct {
+	Attach  bool
+	Streams Streams
+}
+
+// Start starts the container. Attached, it returns when the container has
+// exited, with its status, or when the user has detached. Where the container
+// can't be started, nothing of it runs, and the error carries the exit status
+// that scripts know (125, 126, 127).
+func (e *Engine) Start(ctx context.Context, id string, req StartRequest) (status int, err error) {
+	held, err := e.lockContainer(id)
+	if err != nil {
+		return 0, err
+	}
+	config, err := e.configuration(id)
+	if err != nil {
+		held.Remove()
+		return 0, noContainer(id, err)
+	}
+	s, err := e.start(ctx, config, req.Attach)
+	held.Release()
+	if err != nil || s == nil {
+		return 0, err
+	}
+	defer s.conn.Close()
+	if !req.Attach {
+		return 0, nil
+	}
+	status, err = s.run(req.Streams)
+	if errors.Is(err, errDetached) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	// The monitor leaves the cleaning up to this command while it lives.
+	if err := e.Cleanup(ctx, id); err != nil {
+		return status, err
+	}
+	s.conn.Send(wire.Cleaned, nil)
+	return status, nil
+}
+
+// start brings the container up, the lock held. It returns nil where it runs
+// already. The container's parts come up side by side: the launcher's
+// process, the network, the root file system.
+func (e *Engine) start(ctx context.Context, c *container.Config, attach bool) (_ *session, err error) {
+	switch s := e.status(c.ID); s.State {
+	case Running:
+		return nil, nil
+	case Paused:
+		return nil, errdef.Newf(errdef.ErrConflict, "unable to start container %s: container is paused: container state improper", c.ID)
+	}
+	if err := e.cleanup(ctx, c); err != nil {
+		return nil, err
+	}
+	dir := e.Store.ContainerRunDir(c.ID)
+	for _, dir := range []string{dir, e.Store.ContainerDir(c.ID)} {
+		if err := mkdirPrivate(dir); err != nil {
+			return nil, err
+		}
+	}
+	ports, err := network.HoldPorts(c.Network.Ports)
+	if err != nil {
+		return nil, &errdef.Exit{Code: 126, Err: err}
+	}
+	defer closeAll(ports)
+	launcher, err := monitor.Prepare(dir, ports)
+	if err != nil {
+		return nil, err
+	}
+	connected := make(chan error, 1)
+	go func() { connected <- e.connect(ctx, c) }()
+	spec, err := e.prepare(c)
+	err = errors.Join(err, <-connected)
+	if err == nil {
+		err = e.writeBundle(c, spec)
+	}
+	if err == nil {
+		var s session
+		s.terminal = c.Terminal
+		if s.pid, s.conn, err = launcher.Launch(e.launchRequest(c, len(ports)), attach); err == nil {
+			return &s, nil
+		}
+	} else {
+		launcher.Abandon()
+	}
+	return nil, errors.Join(err, e.undoStart(ctx, c))
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// undoStart takes back what a start that went wrong has set up.
+func (e *Engine) undoStart(ctx context.Context, c *container.Config) error {
+	err := errors.Join(e.disconnect(ctx, c), e.Store.Unmount(c.ID, true))
+	os.Remove(filepath.Join(e.Store.ContainerRunDir(c.ID), "attach"))
+	return err
+}
+
+// connect gives the container its network namespace and networks, and its
+// files that tell of them.
+func (e *Engine) connect(ctx context.Context, c *container.Config) error {
+	ns := filepath.Join(e.runDir("netns"), c.ID)
+	var status map[string]network.Status
+	if e.nsPath(c) == ns {
+		if err := mkdirPrivate(filepath.Dir(ns)); err != nil {
+			return err
+		}
+		if err := network.NewNS(ns); err != nil {
+			return err
+		}
+		if c.Network.Mode != "none" {
+			m, err := e.networks()
+			if err != nil {
+				return err
+			}
+			if status, err = m.Setup(ctx, ns, e.endpoint(c)); err != nil {
+				return err
+			}
+		}
+	}
+	if len(status) > 0 {
+		data, err := json.Marshal(status)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(e.Store.ContainerRunDir(c.ID), "network.json"), data, 0o600)
+		}
+		if err != nil {
+			return fmt.Errorf("record the network: %w", err)
+		}
+	}
+	return e.writeNetworkFiles(c, status)
+}
+
+// launchRequest tells the launcher what to start and where to record it.
+func (e *Engine) launchRequest(c *container.Config, held int) monitor.Request {
+	dir := e.Store.ContainerRunDir(c.ID)
+	// Without its lean image the monitor is a whole podman: slower to start
+	// and larger, and otherwise the same.
+	image, err := monitor.InstallImage(filepath.Join(e.Store.GraphRoot(), "podman"))
+	if err != nil {
+		image = ""
+	}
+	r := monitor.Request{ID: c.ID, Bundle: dir, Runtime: c.Runtime, StateDir: e.runtimeDir(), Systemd: e.systemdCgroups(),
+		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Image: image, Held: held,
+		Exit:    []string{filepath.Join(dir, exitFile), filepath.Join(e.Store.ContainerDir(c.ID), exitFile)},
+		Cleanup: append(append([]string(nil), e.Self...), "container", "cleanup", c.ID)}
+	if c.LogDriver != "none" {
+		r.Log = e.LogPath(c)
+	}
+	return r
+}
+
+// LogPath is the file of the container's log; "" where it has none.
+func (e *Engine) LogPath(c *container.Config) string {
+	if c.LogDriver == "none" {
+		return ""
+	}
+	return first(c.LogPath, filepath.Join(e.Store.ContainerDir(c.ID), "ctr.log"))
+}

@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/podman/engine/monitor"
+	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"golang.org/x/sys/unix"
+)
+
+// initHandle opens the container's init process, checked to be the one that
+// was started. The class is errdef.ErrConflict when it doesn't run.
+func (e *Engine) initHandle(id string) (pidfd int, s monitor.State, err error) {
+	s, ok := monitor.ReadState(filepath.Join(e.Store.ContainerRunDir(id), stateFile))
+	if ok {
+		if pidfd, err := unix.PidfdOpen(s.Pid, 0); err == nil {
+			if s.Alive() {
+				return pidfd, s, nil
+			}
+			unix.Close(pidfd)
+		}
+	}
+	return -1, s, errdef.Newf(errdef.ErrConflict, "container %s is not running", id)
+}
+
+// Kill sends a signal to the container's first process.
+func (e *Engine) Kill(nameOrID string, signal int) (name string, err error) {
+	c, err := e.Lookup(nameOrID)
+	if err != nil {
+		return "", err
+	}
+	pidfd, _, err := e.initHandle(c.ID)
+	if err != nil {
+		return "", errdef.Newf(errdef.ErrConflict, "can only kill running containers. %s is in state %s: container state improper", c.ID, e.status(c.ID).State)
+	}
+	defer unix.Close(pidfd)
+	if err := unix.PidfdSendSignal(pidfd, unix.Signal(signal), nil, 0); err != nil {
+		return "", fmt.Errorf("signal container %q: %w", nameOrID, err)
+	}
+	return c.Names[0], nil
+}
+
+// Stop ends the container: its stop signal, and after the time-out SIGKILL.
+// One that doesn't run is left alone. timeout nil is the container's own.
+func (e *Engine) Stop(ctx context.Context, nameOrID string, timeout *uint) (name string, err error) {
+	c, err := e.Lookup(nameOrID)
+	if err != nil {
+		return "", err
+	}
+	config, err := e.configuration(c.ID)
+	if err != nil {
+		return "", err
+	}
+	held, err := e.lockContainer(c.ID)
+	if err != nil {
+		return "", err
+	}
+	defer held.Release()
+	if err := e.stop(ctx, config, timeout); err != nil {
+		return "", err
+	}
+	return c.Names[0], e.cleanup(ctx, config)
+}
+
+// stop ends the process and waits for the exit record; the lock is held.
+func (e *Engine) stop(ctx context.Context, c *container.Config, timeout *uint) error {
+	pidfd, s, err := e.initHandle(c.ID)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(pidfd)
+	if e.frozen(c.ID) {
+		if err := e.thaw(ctx, c); err != nil {
+			return err
+		}
+	}
+	wait := time.Duration(c.StopTimeout) * time.Second
+	if timeout != nil {
+		wait = time.Duration(*timeout) * time.Second
+	}
+	ended := false
+	if wait > 0 {
+		if err := unix.PidfdSendSignal(pidfd, unix.Signal(c.StopSignal), nil, 0); err != nil && err != unix.ESRCH {
+			return fmt.Errorf("stop container %q: %w", c.Name, err)
+		}
+		if ended, err = waitPidfd(ctx, pidfd, wait); err != nil {
+			return err
+		}
+		if !ended {
+			fmt.Fprintf(os.Stderr, "time=%q level=warning msg=\"StopSignal %s failed to stop container %s in %d seconds, resorting to SIGKILL\"\n",
+				time.Now().Format(time.RFC3339), unix.SignalName(unix.Signal(c.StopSignal)), c.Name, int(wait.Seconds()))
+		}
+	}
+	if !ended {
+		if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
+			return fmt.Errorf("kill container %q: %w", c.Name, err)
+		}
+		if _, err := waitPidfd(ctx, pidfd, time.Minute); err != nil {
+			return err
+		}
+	}
+	e.awaitRecord(c.ID, s)
+	return nil
+}
+
+// waitPidfd waits until the process has ended, at most for d.
+func waitPidfd(ctx context.Context, pidfd int, d time.Duration) (ended bool, err error) {
+	for deadline := time.Now().Add(d); ; {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return false, nil
+		}
+		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, int(min(left, 100*time.Millisecond).Milliseconds())+1)
+		if n > 0 {
+			return true, nil
+		}
+		if err != nil && err != unix.EINTR {
+			return false, fmt.Errorf("wait for the container: %w", err)
+		}
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+	}
+}
+
+// awaitRecord waits for the monitor to record the exit, for as long as the
+// monitor lives.
+func (e *Engine) awaitRecord(id string, s monitor.State) {
+	path := filepath.Join(e.Store.ContainerRunDir(id), exitFile)
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if _, ok := monitor.ReadExit(path); ok {
+			return
+		}
+		if start, zombie := monitor.PidStart(s.Monitor); start == 0 || zombie {
+			return
+		}
+	}
+}
+
+// Wait waits until the container is not running and returns its exit status.
+func (e *Engine) Wait(nameOrID string) (status int, err error) {
+	c, err := e.Lookup(nameOrID)
+	if err != nil {
+		return -1, err
+	}
+	conn, err := monitor.Connect(e.Store.ContainerRunDir(c.ID))
+	if errors.Is(err, errdef.ErrUnavailable) {
+		if s := e.status(c.ID); !s.Running() {
+			return s.ExitCode, nil
+		}
+		// Its monitor is gone: the process itself tells the end, not the status.
+		if pidfd, _, err := e.initHandle(c.ID); err == nil {
+			defer unix.Close(pidfd)
+			for ended := false; !ended; {
+				ended, _ = waitPidfd(context.Background(), pidfd, time.Hour)
+			}
+		}
+		return e.status(c.ID).ExitCode, nil
+	}
+	if err != nil {
+		return -1, err
+	}
+	defer conn.Close()
+	for {
+		kind, body, err := conn.Receive()
+		switch {
+		case err != nil:
+			return -1, fmt.Errorf("wait for container %q: %w", nameOrID, err)
+		case kind == wire.Exited:
+			return strconv.Atoi(string(body))
+		case kind == 0:
+			return e.status(c.ID).ExitCode, nil
+		}
+	}
+}

@@ -1,0 +1,130 @@
+// Package volume keeps named volumes: a directory each below the store, with
+// its facts in a file beside its data. It imports the standard library and
+// errdef only.
+package volume
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+)
+
+// Volume is one local volume.
+type Volume struct {
+	Name       string            `json:"Name"`
+	Driver     string            `json:"Driver"`
+	Mountpoint string            `json:"Mountpoint"` // the data directory
+	CreatedAt  time.Time         `json:"CreatedAt"`
+	Labels     map[string]string `json:"Labels"`
+	Options    map[string]string `json:"Options"`
+	Anonymous  bool              `json:"Anonymous"`
+	// NeedsCopyUp is true until the volume was first mounted: an empty one
+	// then gets what the image has at the place.
+	NeedsCopyUp bool `json:"NeedsCopyUp"`
+}
+
+// Dir is a directory of volumes.
+type Dir struct{ path string }
+
+// Open names the directory; it is made with the first volume.
+func Open(path string) *Dir { return &Dir{path} }
+
+// facts is the file of a volume's facts; filepath.Base keeps an odd name inside.
+func (d *Dir) facts(name string) string {
+	return filepath.Join(d.path, filepath.Base("/"+name), "volume.json")
+}
+
+// Get looks a volume up by its name.
+func (d *Dir) Get(name string) (Volume, error) {
+	data, err := os.ReadFile(d.facts(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Volume{}, errdef.Newf(errdef.ErrNotFound, "no such volume %s", name)
+	}
+	var v Volume
+	if err == nil {
+		err = json.Unmarshal(data, &v)
+	}
+	if err != nil {
+		return Volume{}, fmt.Errorf("read volume %q: %w", name, err)
+	}
+	v.Mountpoint = filepath.Join(d.path, name, "_data")
+	return v, nil
+}
+
+// Create makes a volume; the class is errdef.ErrConflict when the name is
+// taken. A directory without facts is the rest of a creation that was cut
+// off, and is taken over.
+func (d *Dir) Create(v Volume) (Volume, error) {
+	if _, err := d.Get(v.Name); err == nil {
+		return Volume{}, errdef.Newf(errdef.ErrConflict, "volume with name %s already exists: volume already exists", v.Name)
+	}
+	v.Driver, v.Mountpoint, v.CreatedAt, v.NeedsCopyUp = "local", filepath.Join(d.path, v.Name, "_data"), time.Now(), true
+	if v.Labels == nil {
+		v.Labels = map[string]string{}
+	}
+	if v.Options == nil {
+		v.Options = map[string]string{}
+	}
+	if err := os.MkdirAll(v.Mountpoint, 0o755); err != nil {
+		return Volume{}, fmt.Errorf("create volume %q: %w", v.Name, err)
+	}
+	if err := os.Chmod(filepath.Join(d.path, v.Name), 0o700); err != nil {
+		return Volume{}, fmt.Errorf("create volume %q: %w", v.Name, err)
+	}
+	return v, d.Save(v)
+}
+
+// Save replaces the volume's facts.
+func (d *Dir) Save(v Volume) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("write volume %q: %w", v.Name, err)
+	}
+	tmp := d.facts(v.Name) + ".tmp"
+	if err = os.WriteFile(tmp, data, 0o600); err == nil {
+		err = os.Rename(tmp, d.facts(v.Name))
+	}
+	if err != nil {
+		return fmt.Errorf("write volume %q: %w", v.Name, err)
+	}
+	return nil
+}
+
+// List lists the volumes by name.
+func (d *Dir) List() ([]Volume, error) {
+	entries, err := os.ReadDir(d.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list volumes: %w", err)
+	}
+	var all []Volume
+	for _, entry := range entries {
+		if v, err := d.Get(entry.Name()); err == nil {
+			all = append(all, v)
+		}
+	}
+	slices.SortFunc(all, func(a, b Volume) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// Remove deletes a volume with its data. The facts go first, so that a
+// removal that is cut off never shows half a volume.
+func (d *Dir) Remove(name string) error {
+	if _, err := d.Get(name); err != nil {
+		return err
+	}
+	if err := os.Remove(d.facts(name)); err != nil {
+		return fmt.Errorf("remove volume %q: %w", name, err)
+	}
+	if err := os.RemoveAll(filepath.Join(d.path, name)); err != nil {
+		return fmt.Errorf("remove volume %q: %w", name, err)
+	}
+	return nil
+}
