@@ -116,7 +116,7 @@ func command(name string) *cobra.Command {
 	}}
 	ps.Flags().IntP("last", "n", -1, "how many")
 	pod := &cobra.Command{Use: "pod", Short: "Pods"}
-	pod.AddCommand(&cobra.Command{Use: "rm", Run: func(*cobra.Command, []string) {}})
+	pod.AddCommand(&cobra.Command{Use: "rm", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) {}})
 	root.AddCommand(ps, pod)
 	return root
 }
@@ -138,6 +138,7 @@ func TestMainErrors(t *testing.T) {
 		{"podman", "nosuchcommand", 125, "Error: unrecognized command `podman nosuchcommand`\nTry 'podman --help' for more information\n"},
 		{"podman", "pod2", 125, "Error: unrecognized command `podman pod2`\n\nDid you mean this?\n\tpod\n\nTry 'podman --help' for more information\n"},
 		{"podman", "pod nosuchcommand", 125, "Error: unrecognized command `podman pod nosuchcommand`\nTry 'podman pod --help' for more information\n"},
+		{"podman", "pod rm extra", 125, "Error: `podman pod rm` takes no arguments\n"},
 		{"podman", "pod", 125, "Error: missing command 'podman pod COMMAND'\n"},
 		{"podman", "", 125, "Error: missing command 'podman COMMAND'\n"},
 		{"buildah", "nosuch", 125, "Error: unknown command \"nosuch\" for \"buildah\"\n"},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -93,11 +94,26 @@ func prepareGroups(cmd *cobra.Command, st style) {
 	for _, sub := range cmd.Commands() {
 		prepareGroups(sub, st)
 	}
+	if st.options == "Options" && isNoArgs(cmd.Args) {
+		cmd.Args = noArgs
+	}
 	if cmd.Runnable() || !cmd.HasSubCommands() {
 		return
 	}
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return runGroup(cmd, args, st) }
+}
+
+// isNoArgs tells cobra.NoArgs, whose message is another tool's.
+func isNoArgs(f cobra.PositionalArgs) bool {
+	return f != nil && reflect.ValueOf(f).Pointer() == reflect.ValueOf(cobra.NoArgs).Pointer()
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return errdef.Newf(errdef.ErrInvalid, "`%s` takes no arguments", cmd.CommandPath())
+	}
+	return nil
 }
 
 func runGroup(cmd *cobra.Command, args []string, st style) error {
