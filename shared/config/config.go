@@ -134,3 +134,11 @@ func (c *Config) PolicyPaths() []string {
 // Getenv looks a variable up in the environment the configuration was loaded
 // with.
 func (c *Config) Getenv(name string) string { return c.env(name) }
+
+// CacheDir is where tools keep what they can find out again.
+func (c *Config) CacheDir() string {
+	if !c.Rootless {
+		return c.system("/var/lib/containers/cache")
+	}
+	return filepath.Join(c.DataHome, "containers/cache")
+}

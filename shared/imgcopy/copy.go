@@ -1,0 +1,149 @@
+package imgcopy
+
+import (
+	"context"
+	"fmt"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/transport"
+)
+
+// Copy copies the image, or the list of images, at src to dst. A cancelled or
+// failed copy leaves the destination without it.
+func Copy(ctx context.Context, dst, src transport.Ref, o Options) (Result, error) {
+	o.complete()
+	if o.Policy != nil {
+		if err := o.Policy.Check(src); err != nil {
+			return Result{}, err
+		}
+	}
+	from, err := transport.OpenSource(ctx, src, o.Source)
+	if err != nil {
+		return Result{}, fmt.Errorf("initializing source %s: %w", src, err)
+	}
+	defer from.Close()
+	to, err := transport.OpenDestination(ctx, dst, o.Destination)
+	if err != nil {
+		return Result{}, fmt.Errorf("initializing destination %s: %w", dst, err)
+	}
+	if dst.Transport == ref.Docker && dst.Name.Digest != "" {
+		o.PreserveDigests = true
+	}
+	return run(ctx, to, from, o)
+}
+
+// run copies between opened places and closes the destination.
+func run(ctx context.Context, to transport.Destination, from transport.Source, o Options) (Result, error) {
+	c := &copier{Options: o, src: from, dst: to, cache: openCache(o.Destination.Config)}
+	if m, ok := to.(transport.Mounter); ok {
+		m.MountFrom(from)
+	}
+	m, err := c.all(ctx)
+	if err == nil {
+		err = to.Commit(ctx)
+	}
+	res := Result{Manifest: m}
+	if img, ok := transport.StoredImage(to); ok {
+		res.ImageID = img.ID
+	}
+	o.Progress.Done()
+	if cerr := to.Close(); err == nil {
+		err = cerr
+	}
+	return res, err
+}
+
+// copier is one copy under way.
+type copier struct {
+	Options
+	src   transport.Source
+	dst   transport.Destination
+	cache *cache
+}
+
+// all copies what the reference names.
+func (c *copier) all(ctx context.Context) (transport.Manifest, error) {
+	m, err := c.src.Manifest(ctx, "")
+	if err != nil {
+		return m, err
+	}
+	if m.MediaType.IsImage() {
+		if c.Multi == MultiIndexOnly {
+			return m, errdef.Newf(errdef.ErrInvalid, "the source is a single image: there is no list to copy alone")
+		}
+		return c.image(ctx, m, false)
+	}
+	index, err := transport.ParseIndex(m.Bytes)
+	if err != nil {
+		return m, err
+	}
+	switch c.Multi {
+	case MultiAll:
+		return c.list(ctx, m, index)
+	case MultiIndexOnly:
+		c.Progress.Say("Writing manifest list to image destination")
+		return m, c.dst.PutManifest(ctx, m, false)
+	}
+	d, err := Choose(index, c.Platform)
+	if err != nil {
+		return m, err
+	}
+	if m, err = c.src.Manifest(ctx, transport.Digest(d)); err != nil {
+		return m, err
+	}
+	if !m.MediaType.IsImage() {
+		return m, errdef.Newf(errdef.ErrUnsupported, "the list's entry %s is a list itself", d.Digest)
+	}
+	return c.image(ctx, m, false)
+}
+
+// list copies every image of a list, unchanged, and then the list.
+func (c *copier) list(ctx context.Context, m transport.Manifest, index *v1.IndexManifest) (transport.Manifest, error) {
+	if c.Format != "" {
+		return m, errdef.Newf(errdef.ErrUnsupported, "converting all images of a list to the format %q is not supported: copy one of them, or leave the format as it is", c.Format)
+	}
+	if _, ok := c.dst.(transport.Planner); ok {
+		return m, errdef.Newf(errdef.ErrUnsupported, "a local store holds single images: copying a whole list into it is not supported")
+	}
+	c.PreserveDigests = true
+	for i, d := range index.Manifests {
+		c.Progress.Say(fmt.Sprintf("Copying image %s (%d/%d)", d.Digest, i+1, len(index.Manifests)))
+		one, err := c.src.Manifest(ctx, transport.Digest(d))
+		if err != nil {
+			return m, err
+		}
+		if !one.MediaType.IsImage() {
+			return m, errdef.Newf(errdef.ErrUnsupported, "the list's entry %s is a list itself", d.Digest)
+		}
+		if _, err := c.image(ctx, one, true); err != nil {
+			return m, fmt.Errorf("copying image %d of the list: %w", i+1, err)
+		}
+	}
+	c.Progress.Say("Writing manifest list to image destination")
+	return m, c.dst.PutManifest(ctx, m, false)
+}
+
+// Choose finds the list's image for the platform: of those with its operating
+// system and architecture the one of the same variant, else the first.
+func Choose(index *v1.IndexManifest, p v1.Platform) (v1.Descriptor, error) {
+	p = Platform(p)
+	var found *v1.Descriptor
+	for i, d := range index.Manifests {
+		if d.Platform == nil || d.Platform.OS != p.OS || d.Platform.Architecture != p.Architecture {
+			continue
+		}
+		if d.Platform.Variant == p.Variant {
+			return d, nil
+		}
+		if found == nil && (p.Variant == "" || d.Platform.Variant == "") {
+			found = &index.Manifests[i]
+		}
+	}
+	if found == nil {
+		return v1.Descriptor{}, errdef.Newf(errdef.ErrNotFound, "no image found in image index for architecture %q, variant %q, OS %q", p.Architecture, p.Variant, p.OS)
+	}
+	return *found, nil
+}

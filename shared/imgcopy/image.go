@@ -1,0 +1,194 @@
+package imgcopy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/transport"
+)
+
+// image copies one image; instance tells that it is part of a list.
+func (c *copier) image(ctx context.Context, m transport.Manifest, instance bool) (transport.Manifest, error) {
+	old, err := transport.ParseImage(m.Bytes)
+	if err != nil {
+		return m, err
+	}
+	have := make([]bool, len(old.Layers))
+	var conf []byte
+	if p, ok := c.dst.(transport.Planner); ok {
+		if conf, err = c.config(ctx, old.Config); err != nil {
+			return m, err
+		}
+		if have, err = p.Plan(ctx, old, conf); err != nil {
+			return m, err
+		}
+	}
+	layers := slices.Clone(old.Layers)
+	if err := c.blobs(ctx, layers, have, old.Config, conf); err != nil {
+		return m, err
+	}
+	if _, keeps := c.dst.(transport.Planner); !keeps {
+		if m, err = c.rewrite(m, old, layers); err != nil {
+			return m, err
+		}
+	}
+	c.Progress.Say("Writing manifest to image destination")
+	return m, c.dst.PutManifest(ctx, m, instance)
+}
+
+// blobs copies configuration and layers side by side. layers[i] becomes the
+// descriptor under which the destination has layer i.
+func (c *copier) blobs(ctx context.Context, layers []v1.Descriptor, have []bool, config v1.Descriptor, conf []byte) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(c.Parallel)
+	first := map[v1.Hash]int{}
+	for i := range layers {
+		if _, twice := first[layers[i].Digest]; twice {
+			continue
+		}
+		first[layers[i].Digest] = i
+	}
+	digests := make([]v1.Hash, len(layers))
+	for i := range layers {
+		digests[i] = layers[i].Digest
+		if first[digests[i]] != i {
+			continue
+		}
+		if have[i] {
+			c.Progress.Start("blob", layers[i].Digest.Hex, layers[i].Size).Finish(nil)
+			continue
+		}
+		g.Go(func() error {
+			d, err := c.layer(ctx, i, layers[i])
+			layers[i] = d
+			return err
+		})
+	}
+	g.Go(func() error { return c.putConfig(ctx, config, conf) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i := range layers {
+		layers[i] = layers[first[digests[i]]]
+	}
+	return nil
+}
+
+// config fetches and verifies the configuration.
+func (c *copier) config(ctx context.Context, d v1.Descriptor) ([]byte, error) {
+	return ReadConfig(ctx, c.src, d)
+}
+
+// ReadConfig fetches the configuration that the descriptor names, with its
+// digest verified.
+func ReadConfig(ctx context.Context, src transport.Source, d v1.Descriptor) ([]byte, error) {
+	r, _, err := src.Blob(ctx, transport.Digest(d))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, transport.MaxConfigSize+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > transport.MaxConfigSize {
+		return nil, errdef.Newf(errdef.ErrInvalid, "the image's configuration is larger than %d bytes", transport.MaxConfigSize)
+	}
+	if dg := transport.Digest(d); dg.Algorithm().FromBytes(data) != dg {
+		return nil, errdef.Newf(errdef.ErrInvalid, "the image's configuration does not have the digest %s", dg)
+	}
+	return data, nil
+}
+
+func (c *copier) putConfig(ctx context.Context, d v1.Descriptor, conf []byte) error {
+	dg := transport.Digest(d)
+	bar := c.Progress.Start("config", dg.Encoded(), d.Size)
+	have, err := c.dst.Reuse(ctx, dg, d.Size)
+	if err == nil && !have {
+		if conf == nil {
+			conf, err = c.config(ctx, d)
+		}
+		if err == nil {
+			err = c.dst.Put(ctx, transport.Content{
+				Digest: dg, Size: int64(len(conf)), Reader: bytes.NewReader(conf),
+				Sum: func() (digest.Digest, int64) { return dg, int64(len(conf)) },
+			})
+		}
+	}
+	bar.Finish(err)
+	return err
+}
+
+// rewrite makes the manifest fit what was written. One that fits already stays
+// byte for byte.
+func (c *copier) rewrite(m transport.Manifest, old *v1.Manifest, layers []v1.Descriptor) (transport.Manifest, error) {
+	format := m.MediaType
+	switch c.Format {
+	case FormatOCI:
+		format = types.OCIManifestSchema1
+	case FormatV2S2:
+		format = types.DockerManifestSchema2
+	}
+	same := format == m.MediaType && slices.EqualFunc(old.Layers, layers, func(a, b v1.Descriptor) bool {
+		return a.Digest == b.Digest && a.MediaType == b.MediaType && a.Size == b.Size
+	})
+	if same {
+		return m, nil
+	}
+	if c.PreserveDigests {
+		return m, errdef.Newf(errdef.ErrInvalid, "the manifest would have to change, and digests are to be preserved")
+	}
+	out := *old
+	out.Layers = slices.Clone(layers)
+	out.MediaType = format
+	var err error
+	if out.Config.MediaType, err = convertType(out.Config.MediaType, format); err != nil {
+		return m, err
+	}
+	for i := range out.Layers {
+		if out.Layers[i].MediaType, err = convertType(out.Layers[i].MediaType, format); err != nil {
+			return m, err
+		}
+	}
+	if format == types.DockerManifestSchema2 {
+		out.Annotations = nil
+	}
+	data, err := json.Marshal(out)
+	if err != nil {
+		return m, err
+	}
+	return transport.Manifest{Bytes: data, MediaType: format, Digest: digest.FromBytes(data)}, nil
+}
+
+// convertType gives the media type of a configuration or layer in a manifest
+// of the format.
+func convertType(t, format types.MediaType) (types.MediaType, error) {
+	pairs := [][2]types.MediaType{
+		{types.OCIConfigJSON, types.DockerConfigJSON},
+		{types.OCILayer, types.DockerLayer},
+		{types.OCIUncompressedLayer, types.DockerUncompressedLayer},
+		{types.OCIRestrictedLayer, types.DockerForeignLayer},
+	}
+	for _, p := range pairs {
+		if t != p[0] && t != p[1] {
+			continue
+		}
+		if format == types.DockerManifestSchema2 {
+			return p[1], nil
+		}
+		return p[0], nil
+	}
+	if format == types.DockerManifestSchema2 {
+		return t, errdef.Newf(errdef.ErrUnsupported, "a %s manifest cannot hold the media type %q", FormatV2S2, t)
+	}
+	return t, nil
+}

@@ -1,0 +1,234 @@
+package imgcopy
+
+import (
+	"context"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/podsuite/podsuite/shared/cliout"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/registry"
+	"github.com/podsuite/podsuite/shared/transport"
+)
+
+// layer brings layer i to the destination and gives the descriptor under which
+// it is there.
+func (c *copier) layer(ctx context.Context, i int, d v1.Descriptor) (v1.Descriptor, error) {
+	if !d.MediaType.IsDistributable() && len(d.URLs) > 0 {
+		return d, nil // stays at the place that its descriptor names
+	}
+	bar := c.Progress.Start("blob", d.Digest.Hex, d.Size)
+	out, err := d, error(nil)
+	for attempt := 0; ; attempt++ {
+		out, err = c.tryLayer(ctx, i, d, bar)
+		if err == nil || attempt >= c.Retries || ctx.Err() != nil || !registry.Transient(err) {
+			break
+		}
+		if err = registry.Sleep(ctx, registry.Backoff(attempt, c.RetryDelay)); err != nil {
+			break
+		}
+	}
+	bar.Finish(err)
+	return out, err
+}
+
+func (c *copier) tryLayer(ctx context.Context, i int, d v1.Descriptor, bar cliout.Bar) (v1.Descriptor, error) {
+	if ls, ok := c.src.(transport.LayerSource); ok {
+		return c.fromTar(ctx, ls, i, d, bar)
+	}
+	plain := isPlain(d.MediaType)
+	want := c.wantsCompressed()
+	if !c.Decompress || plain {
+		// A blob of the wrong format is only good enough if nothing says that it must change.
+		if change := plain && want || c.ForceCompress && !c.hasFormat(d.MediaType); !change || c.PreserveDigests {
+			return c.asItIs(ctx, d, bar)
+		}
+	}
+	if c.PreserveDigests {
+		return d, errdef.Newf(errdef.ErrInvalid, "layer %s would have to change, and digests are to be preserved", d.Digest)
+	}
+	open := func() (io.ReadCloser, error) {
+		r, _, err := c.src.Blob(ctx, transport.Digest(d))
+		if err != nil {
+			return nil, err
+		}
+		return newVerifier(r, transport.Digest(d), d.Size), nil
+	}
+	if plain {
+		return c.compressed(ctx, transport.Digest(d), d, open, bar)
+	}
+	unpacked := func() (io.ReadCloser, error) {
+		r, err := open()
+		if err != nil {
+			return nil, err
+		}
+		return decompress(r)
+	}
+	if c.Decompress {
+		d.MediaType = plainType(d.MediaType)
+		return c.transformed(ctx, d, unpacked, bar)
+	}
+	return c.compressed(ctx, "", d, unpacked, bar)
+}
+
+// wantsCompressed tells whether plain layers are to be compressed on the way.
+func (c *copier) wantsCompressed() bool {
+	if c.Decompress {
+		return false
+	}
+	if w, ok := c.dst.(transport.Compressor); ok && w.WantsCompressed() {
+		return !c.KeepUncompressed
+	}
+	return c.Compress
+}
+
+// asItIs copies a blob unchanged.
+func (c *copier) asItIs(ctx context.Context, d v1.Descriptor, bar cliout.Bar) (v1.Descriptor, error) {
+	dg := transport.Digest(d)
+	if have, err := c.dst.Reuse(ctx, dg, d.Size); err != nil || have {
+		return d, err
+	}
+	r, size, err := c.src.Blob(ctx, dg)
+	if err != nil {
+		return d, err
+	}
+	defer r.Close()
+	if size >= 0 && size != d.Size {
+		return d, errdef.Newf(errdef.ErrInvalid, "blob %s has %d bytes, its descriptor says %d", dg, size, d.Size)
+	}
+	var in io.Reader = r
+	if _, ok := c.dst.(transport.Verifier); !ok {
+		in = newVerifier(r, dg, d.Size)
+	}
+	return d, c.dst.Put(ctx, transport.Content{
+		Digest: dg, Size: d.Size, Reader: &counted{in, bar}, Layer: true,
+		Sum: func() (digest.Digest, int64) { return dg, d.Size },
+	})
+}
+
+// fromTar copies a layer that the source has as a plain tar, whatever the
+// manifest says of it.
+func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d v1.Descriptor, bar cliout.Bar) (v1.Descriptor, error) {
+	r, diffID, err := ls.LayerTar(i)
+	if err != nil {
+		return d, err
+	}
+	r.Close()
+	open := func() (io.ReadCloser, error) {
+		r, _, err := ls.LayerTar(i)
+		return r, err
+	}
+	named := transport.Digest(d)
+	_, store := c.dst.(transport.Planner)
+	if store {
+		d.Digest, d.MediaType = v1.Hash{Algorithm: diffID.Algorithm().String(), Hex: diffID.Encoded()}, plainType(d.MediaType)
+		return c.transformed(ctx, d, open, bar)
+	}
+	if named != diffID && !c.Decompress && (!c.ForceCompress || c.hasFormat(d.MediaType)) {
+		// The manifest names a compressed blob, which the destination may have.
+		if have, err := c.dst.Reuse(ctx, named, d.Size); err != nil || have {
+			return d, err
+		}
+	}
+	switch {
+	case c.PreserveDigests && named != diffID:
+		return d, errdef.Newf(errdef.ErrInvalid, "layer %s is in the store uncompressed only, so its digest cannot be preserved", named)
+	case c.wantsCompressed() && !c.PreserveDigests:
+		return c.compressed(ctx, diffID, d, open, bar)
+	}
+	hash, err := v1.NewHash(diffID.String())
+	if err != nil {
+		return d, err
+	}
+	if have, err := c.dst.Reuse(ctx, diffID, -1); err != nil {
+		return d, err
+	} else if have && named == diffID {
+		return d, nil
+	}
+	d.Digest, d.MediaType = hash, plainType(d.MediaType)
+	return c.transformed(ctx, d, open, bar)
+}
+
+// compressed compresses a plain layer on its way. If it is known what comes
+// out, and the destination has it, nothing is read.
+func (c *copier) compressed(ctx context.Context, diffID digest.Digest, d v1.Descriptor, open func() (io.ReadCloser, error), bar cliout.Bar) (v1.Descriptor, error) {
+	d.MediaType = compressedType(d.MediaType, c.CompressFormat)
+	if k, ok := c.cache.find(diffID, c.CompressFormat); ok {
+		have, err := c.dst.Reuse(ctx, k.Digest, k.Size)
+		if err != nil {
+			return d, err
+		}
+		if have {
+			d.Size = k.Size
+			d.Digest, err = v1.NewHash(k.Digest.String())
+			return d, err
+		}
+	}
+	out, err := c.transformed(ctx, d, func() (io.ReadCloser, error) {
+		r, err := open()
+		if err != nil {
+			return nil, err
+		}
+		return compress(r, c.CompressFormat, c.CompressLevel)
+	}, bar)
+	if err == nil && diffID != "" {
+		c.cache.add(known{DiffID: diffID, Digest: transport.Digest(out), Size: out.Size, Format: c.CompressFormat})
+	}
+	return out, err
+}
+
+// transformed writes content whose digest comes out as it is read.
+func (c *copier) transformed(ctx context.Context, d v1.Descriptor, open func() (io.ReadCloser, error), bar cliout.Bar) (v1.Descriptor, error) {
+	r, err := open()
+	if err != nil {
+		return d, err
+	}
+	defer r.Close()
+	h := newSummer(&counted{r, bar})
+	content := transport.Content{Size: -1, Reader: h, Sum: h.sum, Layer: true}
+	if _, store := c.dst.(transport.Planner); store {
+		content.Digest = transport.Digest(d)
+	}
+	if err := c.dst.Put(ctx, content); err != nil {
+		return d, err
+	}
+	sum, size := h.sum()
+	d.Size = size
+	d.Digest, err = v1.NewHash(sum.String())
+	return d, err
+}
+
+// isPlain tells whether a layer of the type is an uncompressed tar.
+func isPlain(t types.MediaType) bool {
+	switch t {
+	case types.OCIUncompressedLayer, types.OCIUncompressedRestrictedLayer, types.DockerUncompressedLayer:
+		return true
+	}
+	return false
+}
+
+func plainType(t types.MediaType) types.MediaType {
+	switch t {
+	case types.DockerLayer, types.DockerUncompressedLayer, types.DockerForeignLayer:
+		return types.DockerUncompressedLayer
+	}
+	return types.OCIUncompressedLayer
+}
+
+func compressedType(t types.MediaType, format string) types.MediaType {
+	switch {
+	case format == "zstd":
+		return types.OCILayerZStd
+	case plainType(t) == types.DockerUncompressedLayer:
+		return types.DockerLayer
+	}
+	return types.OCILayer
+}
+
+// hasFormat tells whether a layer of the type is compressed as asked for.
+func (c *copier) hasFormat(t types.MediaType) bool {
+	return t == compressedType(t, c.CompressFormat)
+}

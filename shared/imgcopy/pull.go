@@ -1,0 +1,213 @@
+package imgcopy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/podsuite/podsuite/shared/cliout"
+	"github.com/podsuite/podsuite/shared/config"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/registry"
+	"github.com/podsuite/podsuite/shared/store"
+	"github.com/podsuite/podsuite/shared/transport"
+	"github.com/podsuite/podsuite/shared/trust"
+)
+
+// When to pull although an image is there, or not although it isn't.
+const (
+	PullMissing = "missing"
+	PullAlways  = "always"
+	PullNewer   = "newer"
+	PullNever   = "never"
+)
+
+// PullOptions adjust Pull.
+type PullOptions struct {
+	Policy       string // PullMissing, PullAlways, PullNewer, PullNever; "" is PullAlways
+	Platform     v1.Platform
+	Registry     registry.Options // Retries 0 means DefaultRetries, below 0 none
+	PolicyFile   string           // policy.json; "" is the configured one
+	Progress     cliout.Progress  // nil: none
+	Parallel     int              // 0: as configured
+	KeepPlatform bool             // an image that is there counts whatever its platform is
+}
+
+// Pull makes the image that name stands for part of the store and gives its
+// ID. name is a short or full name, or a transport:details reference.
+func Pull(ctx context.Context, st *store.Store, cfg *config.Config, name string, o PullOptions) (string, error) {
+	if o.Progress == nil {
+		o.Progress = cliout.NewProgress(nil, "none")
+	}
+	if ref.HasTransport(name) {
+		l, err := ref.ParseTransport(name)
+		if err != nil {
+			return "", err
+		}
+		if l.Transport != ref.Docker {
+			return pullFrom(ctx, st, cfg, l, localNames(l), o)
+		}
+		name = l.Name.String()
+	}
+	n, err := ref.Parse(name)
+	if err != nil {
+		return "", fmt.Errorf("parse image name %q: %w", name, err)
+	}
+	if id, done, err := policyID(st, cfg, name, o); done || err != nil {
+		return id, err
+	}
+	regs, err := cfg.Registries()
+	if err != nil {
+		return "", err
+	}
+	candidates := ref.Remote(n, regs.Aliases, regs.UnqualifiedSearch)
+	if len(candidates) == 0 {
+		return "", errdef.Newf(errdef.ErrNotFound, "short-name %q did not resolve to an alias and no unqualified-search registries are defined in registries.conf", name)
+	}
+	id, err := pullFirst(ctx, st, cfg, candidates, o)
+	if err != nil && o.Policy == PullNewer {
+		if img, lerr := ResolveLocal(st, cfg, name); lerr == nil {
+			return img.ID, nil
+		}
+	}
+	return id, err
+}
+
+// policyID gives the image that is there, if the policy is content with it.
+func policyID(st *store.Store, cfg *config.Config, name string, o PullOptions) (id string, done bool, err error) {
+	switch o.Policy {
+	case PullAlways, "", PullNewer:
+		return "", false, nil
+	case PullMissing, PullNever:
+	default:
+		return "", false, errdef.Newf(errdef.ErrInvalid, "unsupported pull policy %q", o.Policy)
+	}
+	img, err := ResolveLocal(st, cfg, name)
+	switch {
+	case err == nil && (o.KeepPlatform || hasPlatform(st, img, o.Platform)):
+		return img.ID, true, nil
+	case err != nil && !errors.Is(err, errdef.ErrNotFound):
+		return "", false, err
+	case o.Policy == PullNever:
+		return "", false, errdef.Newf(errdef.ErrNotFound, "%s: image not known", name)
+	}
+	return "", false, nil
+}
+
+// pullFirst tries the candidates one after the other.
+func pullFirst(ctx context.Context, st *store.Store, cfg *config.Config, candidates []ref.Name, o PullOptions) (string, error) {
+	var failed []error
+	for _, n := range candidates {
+		o.Progress.Say(fmt.Sprintf("Trying to pull %s...", n))
+		l := ref.Location{Transport: ref.Docker, Name: n, Index: -1}
+		if n.Digest != "" {
+			l.Name.Tag = ""
+		}
+		id, err := pullFrom(ctx, st, cfg, l, []string{n.String()}, o)
+		if err == nil || ctx.Err() != nil {
+			return id, err
+		}
+		failed = append(failed, err)
+	}
+	if len(failed) == 1 {
+		return "", failed[0]
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d errors occurred while pulling:", len(failed))
+	for _, err := range failed {
+		fmt.Fprintf(&b, "\n * %v", err)
+	}
+	return "", &joined{b.String(), failed}
+}
+
+// joined is several errors under one text.
+type joined struct {
+	text string
+	errs []error
+}
+
+func (j *joined) Error() string   { return j.text }
+func (j *joined) Unwrap() []error { return j.errs }
+
+// pullFrom copies one image into the store under the names.
+func pullFrom(ctx context.Context, st *store.Store, cfg *config.Config, l ref.Location, names []string, o PullOptions) (string, error) {
+	policy, err := trust.Load(cfg, o.PolicyFile)
+	if err != nil {
+		return "", fmt.Errorf("loading trust policy: %w", err)
+	}
+	if err := policy.Check(l); err != nil {
+		return "", err
+	}
+	c := Options{
+		Source:   transport.Options{Config: cfg, Registry: o.Registry, Store: st},
+		Platform: o.Platform, Progress: o.Progress, Parallel: o.Parallel, Retries: retries(o.Registry),
+	}
+	c.Source.Registry.Retries = 0
+	c.Destination.Config = cfg
+	if c.Parallel == 0 {
+		c.Parallel = cfg.Engine.ImageParallelCopies
+	}
+	c.complete()
+	from, err := transport.OpenSource(ctx, l, c.Source)
+	if err != nil {
+		return "", fmt.Errorf("initializing source %s: %w", l, err)
+	}
+	defer from.Close()
+	if o.Policy == PullNewer {
+		if id, same := sameImage(ctx, st, from, names); same {
+			return id, nil
+		}
+	}
+	res, err := run(ctx, transport.IntoStore(st, names), from, c)
+	return res.ImageID, err
+}
+
+// retries turns the options' count into a number of further attempts.
+func retries(o registry.Options) int {
+	if o.Retries == 0 {
+		return DefaultRetries
+	}
+	return max(o.Retries, 0)
+}
+
+// sameImage tells whether the store has, under the name, what the source has.
+func sameImage(ctx context.Context, st *store.Store, from transport.Source, names []string) (string, bool) {
+	if len(names) == 0 {
+		return "", false
+	}
+	img, err := st.Image(names[0])
+	if err != nil {
+		return "", false
+	}
+	m, err := from.Manifest(ctx, "")
+	if err != nil || !m.MediaType.IsImage() {
+		return "", false
+	}
+	parsed, err := transport.ParseImage(m.Bytes)
+	return img.ID, err == nil && parsed.Config.Digest.Hex == img.ID
+}
+
+// localNames are the names that an image from elsewhere than a registry gets.
+func localNames(l ref.Location) []string {
+	name := l.Image
+	switch {
+	case !l.Name.IsZero():
+		return []string{l.Name.String()}
+	case l.Transport == ref.ContainersStorage || name == "" && l.Transport != ref.Dir:
+		return nil
+	case l.Transport == ref.Dir:
+		name = strings.TrimLeft(strings.ToLower(l.Path), "./")
+	}
+	n, err := ref.Parse(name)
+	if err != nil {
+		return nil
+	}
+	if n.IsShort() {
+		n.Domain = "localhost"
+	}
+	return []string{n.Tagged().String()}
+}

@@ -1,0 +1,218 @@
+package imgcopy
+
+import (
+	"bufio"
+	"bytes"
+	"hash"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/podsuite/podsuite/shared/cliout"
+	"github.com/podsuite/podsuite/shared/errdef"
+)
+
+// counted reports what is read to a progress bar.
+type counted struct {
+	r   io.Reader
+	bar cliout.Bar
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.bar.Add(int64(n))
+	return n, err
+}
+
+// verifier gives an error instead of the end if the content does not have the
+// digest and size.
+type verifier struct {
+	io.ReadCloser
+	want digest.Digest
+	h    hash.Hash
+	left int64
+}
+
+func newVerifier(r io.ReadCloser, want digest.Digest, size int64) *verifier {
+	return &verifier{ReadCloser: r, want: want, h: want.Algorithm().Hash(), left: size}
+}
+
+func (v *verifier) Read(p []byte) (int, error) {
+	n, err := v.ReadCloser.Read(p)
+	v.h.Write(p[:n])
+	v.left -= int64(n)
+	if v.left < 0 {
+		return n, errdef.Newf(errdef.ErrInvalid, "blob %s is larger than its descriptor says", v.want)
+	}
+	if err == io.EOF {
+		if v.left > 0 {
+			return n, errdef.Newf(errdef.ErrInvalid, "blob %s is smaller than its descriptor says", v.want)
+		}
+		if got := digest.NewDigest(v.want.Algorithm(), v.h); got != v.want {
+			return n, errdef.Newf(errdef.ErrInvalid, "blob %s has the digest %s", v.want, got)
+		}
+	}
+	return n, err
+}
+
+// summer hashes and counts what is read.
+type summer struct {
+	r io.Reader
+	h hash.Hash
+	n int64
+}
+
+func newSummer(r io.Reader) *summer { return &summer{r: r, h: digest.SHA256.Hash()} }
+
+func (s *summer) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.h.Write(p[:n])
+	s.n += int64(n)
+	return n, err
+}
+
+func (s *summer) sum() (digest.Digest, int64) { return digest.NewDigest(digest.SHA256, s.h), s.n }
+
+// defaultGzipLevel trades a few percent of size for several times the speed of
+// the usual level 6.
+const defaultGzipLevel = 5
+
+// CheckCompression tells whether layers can be compressed to the format.
+func CheckCompression(format string, level int) error {
+	switch format {
+	case "", "gzip":
+		if level < 0 || level > 9 {
+			return errdef.Newf(errdef.ErrInvalid, "invalid gzip compression level %d: want 1 to 9", level)
+		}
+	case "zstd":
+		if level < 0 || level > 22 {
+			return errdef.Newf(errdef.ErrInvalid, "invalid zstd compression level %d: want 1 to 22", level)
+		}
+	case "zstd:chunked", "bzip2", "xz":
+		return errdef.Newf(errdef.ErrUnsupported, "compression format %q is not supported for writing (supported: gzip, zstd)", format)
+	default:
+		return errdef.Newf(errdef.ErrInvalid, "cannot find compressor for %q", format)
+	}
+	return nil
+}
+
+// compress gives r's content compressed; the work is done in a goroutine that
+// ends with Close at the latest. r is closed with it.
+func compress(r io.ReadCloser, format string, level int) (io.ReadCloser, error) {
+	pr, pw := io.Pipe()
+	out := bufio.NewWriterSize(pw, 256<<10)
+	w, err := compressor(out, format, level)
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, err := io.CopyBuffer(onlyWriter{w}, onlyReader{r}, make([]byte, 128<<10))
+		if cerr := w.Close(); err == nil {
+			err = cerr
+		}
+		if ferr := out.Flush(); err == nil {
+			err = ferr
+		}
+		pw.CloseWithError(err)
+	}()
+	return &piped{pr, r, done}, nil
+}
+
+func compressor(w io.Writer, format string, level int) (io.WriteCloser, error) {
+	if format == "zstd" {
+		l := zstd.SpeedDefault
+		if level > 0 {
+			l = zstd.EncoderLevelFromZstd(level)
+		}
+		return zstd.NewWriter(w, zstd.WithEncoderLevel(l), zstd.WithEncoderConcurrency(1))
+	}
+	if level == 0 {
+		level = defaultGzipLevel
+	}
+	return gzip.NewWriterLevel(w, level)
+}
+
+// piped is the reading end of a goroutine's work on r.
+type piped struct {
+	*io.PipeReader
+	r    io.Closer
+	done chan struct{}
+}
+
+func (p *piped) Close() error {
+	p.PipeReader.Close()
+	<-p.done
+	return p.r.Close()
+}
+
+// The first bytes of the formats that layers come in.
+var (
+	gzipMagic = []byte{0x1f, 0x8b}
+	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+)
+
+// decompress gives the content of a layer as a plain tar. r is closed with it.
+func decompress(r io.ReadCloser) (io.ReadCloser, error) {
+	in := bufio.NewReaderSize(r, 256<<10)
+	head, _ := in.Peek(4)
+	switch {
+	case bytes.HasPrefix(head, gzipMagic):
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			r.Close()
+			return nil, err
+		}
+		return both{&toEnd{z, in}, r}, nil
+	case bytes.HasPrefix(head, zstdMagic):
+		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
+		if err != nil {
+			r.Close()
+			return nil, err
+		}
+		return both{&toEnd{z, in}, closers{z.IOReadCloser(), r}}, nil
+	}
+	return both{in, r}, nil
+}
+
+// toEnd reads what is left of the input when the content has ended, so that
+// a verifier below sees the input's end.
+type toEnd struct {
+	r  io.Reader
+	in io.Reader
+}
+
+func (t *toEnd) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	if err == io.EOF {
+		if _, derr := io.Copy(io.Discard, t.in); derr != nil {
+			return n, derr
+		}
+	}
+	return n, err
+}
+
+type both struct {
+	io.Reader
+	io.Closer
+}
+
+type closers []io.Closer
+
+func (c closers) Close() error {
+	var err error
+	for _, one := range c {
+		if e := one.Close(); err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// onlyReader and onlyWriter keep io.Copy from using other methods than these.
+type onlyReader struct{ io.Reader }
+type onlyWriter struct{ io.Writer }

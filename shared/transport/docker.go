@@ -1,0 +1,211 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/registry"
+)
+
+// dockerSource is an image in a registry, or in the first mirror that has it.
+type dockerSource struct {
+	client  *registry.Client
+	primary Manifest
+}
+
+// openDocker tries the places that registries.conf gives for the name, one
+// after the other.
+func openDocker(ctx context.Context, l Ref, o Options) (Source, error) {
+	regs, err := o.Config.Registries()
+	if err != nil {
+		return nil, err
+	}
+	places, err := regs.Endpoints(l.Name.String())
+	if err != nil {
+		return nil, err
+	}
+	var failed []string
+	for _, p := range places {
+		var s *dockerSource
+		if s, err = openAt(ctx, p.Name, p.Insecure, o); err == nil {
+			return s, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if p.Mirror {
+			failed = append(failed, fmt.Sprintf("%s: %v", p.Name, err))
+		}
+	}
+	if len(failed) > 0 {
+		err = fmt.Errorf("%w (mirrors also failed: %s)", err, strings.Join(failed, "; "))
+	}
+	return nil, err
+}
+
+func openAt(ctx context.Context, name string, insecure bool, o Options) (*dockerSource, error) {
+	n, err := ref.ParseNormalized(name)
+	if err != nil {
+		return nil, fmt.Errorf("parse rewritten name %q: %w", name, err)
+	}
+	client, err := registry.New(o.Config, n, insecure, o.Registry)
+	if err != nil {
+		return nil, err
+	}
+	s := &dockerSource{client: client}
+	if s.primary, err = s.fetch(ctx, n.Identifier()); err != nil {
+		client.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *dockerSource) fetch(ctx context.Context, id string) (Manifest, error) {
+	m, err := s.client.Manifest(ctx, id)
+	if err != nil {
+		return m, err
+	}
+	if m.MediaType, err = MediaType(m.Bytes, m.MediaType); err != nil {
+		return m, fmt.Errorf("reading manifest %s in %s: %w", id, s.client.Repository(), err)
+	}
+	return m, nil
+}
+
+func (s *dockerSource) Manifest(ctx context.Context, d digest.Digest) (Manifest, error) {
+	if d == "" || d == s.primary.Digest {
+		return s.primary, nil
+	}
+	return s.fetch(ctx, d.String())
+}
+
+func (s *dockerSource) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, int64, error) {
+	return s.client.Blob(ctx, d)
+}
+
+func (s *dockerSource) Close() error {
+	s.client.Close()
+	return nil
+}
+
+// Client gives the connection to the registry that the source was found at.
+func (s *dockerSource) Client() *registry.Client { return s.client }
+
+// RegistryOf gives the connection of a source that is in a registry.
+func RegistryOf(s Source) (*registry.Client, bool) {
+	d, ok := s.(*dockerSource)
+	if !ok {
+		return nil, false
+	}
+	return d.client, true
+}
+
+// dockerDestination is a tag or a digest of a repository.
+type dockerDestination struct {
+	client *registry.Client
+	loc    Ref
+	from   string // repository of the same registry to mount blobs from
+
+	mu      sync.Mutex
+	uploads map[digest.Digest]*registry.Upload // opened when a mount was refused
+	final   *Manifest
+}
+
+func createDocker(l Ref, o Options) (Destination, error) {
+	client, err := registry.Open(o.Config, l.Name, o.Registry)
+	if err != nil {
+		return nil, err
+	}
+	return &dockerDestination{client: client, loc: l, uploads: map[digest.Digest]*registry.Upload{}}, nil
+}
+
+func (d *dockerDestination) WantsCompressed() bool { return true }
+
+// VerifiesContent holds of every registry: an upload is closed under its
+// digest.
+func (d *dockerDestination) VerifiesContent() {}
+
+// MountFrom notes where blobs can be had without sending them.
+func (d *dockerDestination) MountFrom(s Source) {
+	src, ok := s.(*dockerSource)
+	if ok && src.client.Repository().Domain == d.client.Repository().Domain && src.client.Repository() != d.client.Repository() {
+		d.from = src.client.Repository().Path
+	}
+}
+
+func (d *dockerDestination) Reuse(ctx context.Context, dg digest.Digest, _ int64) (bool, error) {
+	if d.from == "" {
+		ok, _, err := d.client.HasBlob(ctx, dg)
+		return ok, err
+	}
+	u, mounted, err := d.client.StartUpload(ctx, dg, d.from)
+	if err != nil || mounted {
+		return mounted, err
+	}
+	d.mu.Lock()
+	d.uploads[dg] = u
+	d.mu.Unlock()
+	return false, nil
+}
+
+// takeUpload gives the upload that a refused mount left open.
+func (d *dockerDestination) takeUpload(dg digest.Digest) *registry.Upload {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	u := d.uploads[dg]
+	delete(d.uploads, dg)
+	return u
+}
+
+func (d *dockerDestination) Put(ctx context.Context, c Content) error {
+	u := d.takeUpload(c.Digest)
+	if u == nil {
+		var err error
+		if u, _, err = d.client.StartUpload(ctx, "", ""); err != nil {
+			return err
+		}
+	}
+	var err error
+	if c.Digest != "" && c.Size >= 0 {
+		err = u.Put(ctx, c.Digest, c.Size, c.Reader)
+	} else {
+		err = u.Stream(ctx, c.Reader, func() digest.Digest { sum, _ := c.Sum(); return sum })
+	}
+	if err != nil {
+		u.Cancel(context.WithoutCancel(ctx))
+	}
+	return err
+}
+
+func (d *dockerDestination) PutManifest(ctx context.Context, m Manifest, instance bool) error {
+	if instance || d.loc.UnknownDigest {
+		return d.client.PutManifest(ctx, m.Digest.String(), m)
+	}
+	if want := d.loc.Name.Digest; want != "" && want != m.Digest {
+		return errdef.Newf(errdef.ErrInvalid, "the manifest has the digest %s, not the one the destination names", m.Digest)
+	}
+	d.final = &m
+	return nil
+}
+
+// Commit gives the image its tag, as the last thing.
+func (d *dockerDestination) Commit(ctx context.Context) error {
+	if d.final == nil {
+		return nil
+	}
+	return d.client.PutManifest(ctx, d.loc.Name.Identifier(), *d.final)
+}
+
+func (d *dockerDestination) Close() error {
+	for _, u := range d.uploads {
+		u.Cancel(context.Background())
+	}
+	d.client.Close()
+	return nil
+}

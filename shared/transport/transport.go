@@ -1,0 +1,231 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/podsuite/podsuite/shared/config"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/registry"
+	"github.com/podsuite/podsuite/shared/store"
+)
+
+// Ref says where an image lies.
+type Ref = ref.Location
+
+// Manifest is a manifest as it was received.
+type Manifest = registry.Manifest
+
+// MaxConfigSize bounds the configuration of an image, in bytes.
+const MaxConfigSize = 4 << 20
+
+// Source is an image, or a list of images, that can be read. Its methods may
+// be called side by side.
+type Source interface {
+	// Manifest gives the manifest with the digest, or the one the reference
+	// names if d is empty.
+	Manifest(ctx context.Context, d digest.Digest) (Manifest, error)
+	// Blob opens a blob of the image; size is -1 if unknown. The caller
+	// verifies what it reads.
+	Blob(ctx context.Context, d digest.Digest) (r io.ReadCloser, size int64, err error)
+	Close() error
+}
+
+// Content is a blob on its way to a destination.
+type Content struct {
+	Digest digest.Digest // "" if it is known only after reading
+	Size   int64         // -1 if unknown
+	// Reader fails at its end if what was read does not have the digest.
+	Reader io.Reader
+	// Sum tells digest and size when all was read.
+	Sum func() (digest.Digest, int64)
+	// Layer tells that it is a layer and not a configuration.
+	Layer bool
+}
+
+// Destination is a place where an image can be written. What is not committed
+// leaves nothing that counts. Reuse and Put may be called side by side.
+type Destination interface {
+	// Reuse makes the blob part of the destination without its content, if
+	// that is possible.
+	Reuse(ctx context.Context, d digest.Digest, size int64) (bool, error)
+	Put(ctx context.Context, c Content) error
+	// PutManifest writes a manifest: of an instance of a list, under its
+	// digest, or the one that the reference names.
+	PutManifest(ctx context.Context, m Manifest, instance bool) error
+	// Commit makes the image visible.
+	Commit(ctx context.Context) error
+	// Close lets everything go; what was not committed is removed.
+	Close() error
+}
+
+// Planner is a Destination that wants to know the whole image first. have[i]
+// tells that layer i is there already and need not be copied.
+type Planner interface {
+	Plan(ctx context.Context, m *v1.Manifest, conf []byte) (have []bool, err error)
+}
+
+// Compressor is a Destination that wants layers compressed.
+type Compressor interface {
+	WantsCompressed() bool
+}
+
+// Verifier is a Destination that checks the digest and size of what it is
+// given by itself, so that nobody has to hash the same bytes twice.
+type Verifier interface {
+	VerifiesContent()
+}
+
+// Mounter is a Destination that can take blobs from a repository of the same
+// registry.
+type Mounter interface {
+	MountFrom(s Source)
+}
+
+// LayerSource is a Source that has its layers as plain tars, whatever the
+// manifest says.
+type LayerSource interface {
+	// LayerTar opens layer i of the image, which has the diff ID.
+	LayerTar(i int) (io.ReadCloser, digest.Digest, error)
+}
+
+// Options hold what opening a place may need.
+type Options struct {
+	Config        *config.Config
+	Registry      registry.Options
+	SharedBlobDir string // oci: where the blobs of several layouts lie
+	// Store is used for references to the configured store. nil opens it.
+	Store *store.Store
+	// Enter, if set, is called before a store is opened: the way into the
+	// user's namespace.
+	Enter func() error
+	// ExtraTags are further names that a docker-archive gives the image.
+	ExtraTags []ref.Name
+}
+
+// OpenSource opens the image that l names for reading.
+func OpenSource(ctx context.Context, l Ref, o Options) (Source, error) {
+	switch l.Transport {
+	case ref.Docker:
+		return openDocker(ctx, l, o)
+	case ref.OCI:
+		return openLayout(l, o)
+	case ref.Dir:
+		return openDir(l)
+	case ref.ContainersStorage:
+		return openStored(l, o)
+	}
+	return nil, unsupported(l, "reading")
+}
+
+// OpenDestination opens the place that l names for writing.
+func OpenDestination(ctx context.Context, l Ref, o Options) (Destination, error) {
+	if l.Index >= 0 {
+		return nil, errdef.Newf(errdef.ErrInvalid, "cannot write to the source index @%d", l.Index)
+	}
+	switch l.Transport {
+	case ref.Docker:
+		return createDocker(l, o)
+	case ref.OCI:
+		return createLayout(l, o)
+	case ref.Dir:
+		return createDir(l)
+	case ref.ContainersStorage:
+		return createStored(l, o)
+	}
+	return nil, unsupported(l, "writing")
+}
+
+func unsupported(l Ref, doing string) error {
+	return errdef.Newf(errdef.ErrUnsupported, "%s %s: images is not supported", doing, l.Transport)
+}
+
+// MediaType gives the manifest's type: what was declared with it, or what its
+// content says.
+func MediaType(data []byte, declared types.MediaType) (types.MediaType, error) {
+	var head struct {
+		SchemaVersion int             `json:"schemaVersion"`
+		MediaType     types.MediaType `json:"mediaType"`
+		Config        json.RawMessage `json:"config"`
+		Manifests     json.RawMessage `json:"manifests"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return "", errdef.Newf(errdef.ErrInvalid, "parsing manifest: %w", err)
+	}
+	if declared.IsImage() || declared.IsIndex() {
+		head.MediaType = declared
+	}
+	switch {
+	case head.SchemaVersion == 1:
+		return "", errdef.Newf(errdef.ErrUnsupported, "the manifest has schema version 1, which is not supported: push the image again with a current tool")
+	case head.MediaType.IsImage() && head.Config != nil, head.MediaType.IsIndex() && head.Manifests != nil:
+		return head.MediaType, nil
+	case head.MediaType == "" && head.Manifests != nil:
+		return types.OCIImageIndex, nil
+	case head.MediaType == "" && head.Config != nil:
+		return types.OCIManifestSchema1, nil
+	}
+	return "", errdef.Newf(errdef.ErrInvalid, "parsing manifest: it is neither an image nor a list of images (media type %q)", head.MediaType)
+}
+
+// maxLayers bounds the layers of one image.
+const maxLayers = 1000
+
+// ParseImage reads an image manifest.
+func ParseImage(data []byte) (*v1.Manifest, error) {
+	m, err := v1.ParseManifest(bytes.NewReader(data))
+	if err != nil {
+		return nil, errdef.Newf(errdef.ErrInvalid, "parsing manifest: %w", err)
+	}
+	if len(m.Layers) > maxLayers {
+		return nil, errdef.Newf(errdef.ErrInvalid, "parsing manifest: it has %d layers, more than %d", len(m.Layers), maxLayers)
+	}
+	for _, d := range append([]v1.Descriptor{m.Config}, m.Layers...) {
+		if d.Size < 0 || Digest(d).Validate() != nil {
+			return nil, errdef.Newf(errdef.ErrInvalid, "parsing manifest: a descriptor has the digest %q and the size %d", d.Digest, d.Size)
+		}
+	}
+	if m.Config.Size > MaxConfigSize {
+		return nil, errdef.Newf(errdef.ErrInvalid, "parsing manifest: the configuration is larger than %d bytes", MaxConfigSize)
+	}
+	return m, nil
+}
+
+// ParseIndex reads a list of images.
+func ParseIndex(data []byte) (*v1.IndexManifest, error) {
+	x, err := v1.ParseIndexManifest(bytes.NewReader(data))
+	if err != nil {
+		return nil, errdef.Newf(errdef.ErrInvalid, "parsing manifest list: %w", err)
+	}
+	for _, d := range x.Manifests {
+		if Digest(d).Validate() != nil {
+			return nil, errdef.Newf(errdef.ErrInvalid, "parsing manifest list: a descriptor has the digest %q", d.Digest)
+		}
+	}
+	return x, nil
+}
+
+// Digest is the descriptor's digest.
+func Digest(d v1.Descriptor) digest.Digest { return digest.Digest(d.Digest.String()) }
+
+// withDigest completes a manifest whose type and digest are to be found from
+// its content; a wanted digest is verified.
+func withDigest(data []byte, declared types.MediaType, want digest.Digest) (Manifest, error) {
+	m := Manifest{Bytes: data, Digest: digest.FromBytes(data)}
+	if want != "" {
+		if want.Algorithm().FromBytes(data) != want {
+			return m, errdef.Newf(errdef.ErrInvalid, "reading manifest %s: the content has another digest", want)
+		}
+		m.Digest = want
+	}
+	var err error
+	m.MediaType, err = MediaType(data, declared)
+	return m, err
+}
