@@ -43,7 +43,7 @@ func (f *File) Plan(opts PlanOptions) (*Plan, error) {
 	if err := plan.globals(opts); err != nil {
 		return nil, err
 	}
-	target, err := f.target(opts.Target)
+	target, err := f.Target(opts.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,9 @@ func (p *Plan) globals(opts PlanOptions) error {
 	return nil
 }
 
-func (f *File) target(name string) (int, error) {
+// Target finds the stage that a build stops at, by name or index; the last one
+// for an empty name.
+func (f *File) Target(name string) (int, error) {
 	if name == "" {
 		return len(f.Stages) - 1, nil
 	}

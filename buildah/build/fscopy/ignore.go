@@ -13,8 +13,9 @@ import (
 // Ignore tells which paths of a context are left out. A nil Ignore leaves out
 // nothing.
 type Ignore struct {
-	matcher *patternmatcher.PatternMatcher
-	name    string
+	patterns []string
+	matcher  *patternmatcher.PatternMatcher
+	name     string
 }
 
 // ParseIgnore reads the text of an ignore file, called name in messages.
@@ -36,7 +37,7 @@ func NewIgnore(name string, patterns []string) (*Ignore, error) {
 	if err != nil {
 		return nil, errdef.Newf(errdef.ErrInvalid, "parse ignore file %q: %w", name, err)
 	}
-	return &Ignore{matcher, name}, nil
+	return &Ignore{patterns, matcher, name}, nil
 }
 
 // state is what is known of a directory when its entries are matched.
@@ -53,3 +54,11 @@ func (i *Ignore) match(path string, parent state) (bool, state, error) {
 
 // prunes tells whether a directory that is left out can be passed over whole.
 func (i *Ignore) prunes() bool { return !i.matcher.Exclusions() }
+
+// With leaves out more.
+func (i *Ignore) With(patterns []string) (*Ignore, error) {
+	if i == nil {
+		return NewIgnore("--exclude", patterns)
+	}
+	return NewIgnore(i.name, append(append([]string{}, i.patterns...), patterns...))
+}

@@ -1,7 +1,12 @@
 package fscopy
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"path"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -55,4 +60,73 @@ func setTimes(fd int, times *[2]unix.Timespec) error {
 		return errno
 	}
 	return nil
+}
+
+// OpenRoot opens a root directory for MkdirAll, Exists and ReadFile.
+func OpenRoot(dir string) (*os.File, error) {
+	return os.OpenFile(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+}
+
+// Exists tells whether a path inside the root is there, following links inside it.
+func Exists(root *os.File, name string) (bool, error) {
+	f, err := openBelow(int(root.Fd()), clean(name), unix.O_PATH, 0, true)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, f.Close()
+}
+
+// ReadFile reads a regular file inside the root, at most limit bytes of it.
+func ReadFile(root *os.File, name string, limit int64) ([]byte, error) {
+	f, err := openBelow(int(root.Fd()), clean(name), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0, true)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read %q: not a regular file", name)
+	}
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// Resolve follows links inside the root and returns where the path really is.
+func Resolve(root *os.File, name string) (string, error) {
+	f, err := openBelow(int(root.Fd()), clean(name), unix.O_PATH, 0, true)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+}
+
+// RemoveEmpty removes an empty file or directory inside the root, and leaves
+// anything else.
+func RemoveEmpty(root *os.File, name string) error {
+	parent, err := openBelow(int(root.Fd()), clean(path.Dir(name)), unix.O_PATH|unix.O_DIRECTORY, 0, true)
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	var st unix.Stat_t
+	fd, base := int(parent.Fd()), path.Base(name)
+	if err := unix.Fstatat(fd, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		err = unix.Unlinkat(fd, base, unix.AT_REMOVEDIR)
+		if err == unix.ENOTEMPTY {
+			err = nil
+		}
+	case st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == 0:
+		err = unix.Unlinkat(fd, base, 0)
+	}
+	return err
 }

@@ -1,0 +1,149 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	spec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/podsuite/podsuite/buildah/dockerfile"
+	"github.com/podsuite/podsuite/shared/errdef"
+	ociruntime "github.com/podsuite/podsuite/shared/runtime"
+	"github.com/podsuite/podsuite/shared/store"
+)
+
+// baseImage is what a stage started from.
+type baseImage struct {
+	id     string // "" for scratch
+	name   string // of the image that the first stage of the line is from
+	digest string // of its manifest
+}
+
+// from sets the stage up on its base.
+func (s *stage) from(ctx context.Context) error {
+	if s.planned.Parent >= 0 {
+		s.fromStage(s.b.stages[s.planned.Parent])
+	} else if err := s.fromImage(ctx, s.planned.Image); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(s.doc.Config.Env, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") }) {
+		s.doc.Config.Env = append([]string{ociruntime.DefaultPath}, s.doc.Config.Env...)
+	}
+	triggers := s.doc.Config.OnBuild
+	s.doc.Config.OnBuild = nil
+	for _, text := range triggers {
+		step, err := dockerfile.ParseTrigger(text)
+		if err != nil {
+			return err
+		}
+		s.steps = append(s.steps, step)
+	}
+	s.steps = append(s.steps, s.planned.Steps...)
+	return nil
+}
+
+func (s *stage) fromStage(parent *stage) {
+	s.doc = parent.doc.clone()
+	s.layers = slices.Clone(parent.layers)
+	s.imageID = parent.imageID
+	s.base = parent.base
+	s.base.id = parent.imageID
+	s.annotations = parent.annotations
+}
+
+func (s *stage) fromImage(ctx context.Context, name string) error {
+	if name == "scratch" {
+		s.doc = &imageDoc{Platform: spec.Platform{Architecture: runtime.GOARCH, OS: "linux"}}
+		s.doc.RootFS.Type = "layers"
+		s.doc.Config.WorkingDir = "/"
+		return nil
+	}
+	image, fullName, err := s.b.image(ctx, name)
+	if err != nil {
+		return fmt.Errorf("creating build container: %w", err)
+	}
+	data, err := s.b.st.ImageConfig(image.ID)
+	if err != nil {
+		return err
+	}
+	if s.doc, err = parseImageDoc(data); err != nil {
+		return fmt.Errorf("read image %q: %w", name, err)
+	}
+	if s.layers, err = s.b.st.LayerChain(image.TopLayer); err != nil {
+		return err
+	}
+	s.doc.RootFS.Type = "layers"
+	s.imageID = image.ID
+	s.base = baseImage{id: image.ID, name: fullName, digest: image.Digest.String()}
+	manifest, err := s.b.st.ImageManifest(image.ID)
+	if err != nil {
+		return err
+	}
+	var m spec.Manifest
+	if json.Unmarshal(manifest, &m) == nil {
+		s.annotations = m.Annotations
+	}
+	return nil
+}
+
+// source finds what --from of a stage names: an additional context, a stage
+// before it, or an image. id is empty for a directory of the host.
+func (b *builder) source(ctx context.Context, name string, stage int) (dir, id string, err error) {
+	if where, ok := b.req.Contexts[name]; ok {
+		if image, ok := strings.CutPrefix(where, "docker-image://"); ok {
+			name = image
+		} else {
+			info, err := os.Stat(where)
+			if err != nil || !info.IsDir() {
+				return "", "", errdef.Newf(errdef.ErrInvalid, "additional build context %q: %q is not a directory", name, where)
+			}
+			return where, "", nil
+		}
+	} else if i := b.plan.File.StageFor(name, stage); i >= 0 {
+		return b.stages[i].source()
+	}
+	image, _, err := b.image(ctx, name)
+	if err != nil {
+		return "", "", err
+	}
+	dir, err = b.shop.mountImage(image.ID)
+	return dir, image.ID, err
+}
+
+// source is the root of a stage that is built, for others to copy from.
+func (s *stage) source() (dir, id string, err error) {
+	if s.container != "" {
+		return s.root, "stage:" + s.container, nil
+	}
+	if s.imageID == "" {
+		if err := s.ensure(); err != nil { // a stage without a single change
+			return "", "", err
+		}
+		return s.root, "stage:" + s.container, nil
+	}
+	dir, err = s.b.shop.mountImage(s.imageID)
+	return dir, s.imageID, err
+}
+
+// image finds an image by the name in a Containerfile, pulling it as the
+// request says.
+func (b *builder) image(ctx context.Context, name string) (store.Image, string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	image, err := b.lookUp(ctx, name)
+	if err != nil {
+		return store.Image{}, "", err
+	}
+	full := name
+	for _, candidate := range image.Names {
+		if full == name || strings.HasSuffix(candidate, "/"+name) || strings.HasPrefix(candidate, name+":") {
+			full = candidate
+		}
+	}
+	return image, full, nil
+}

@@ -1,0 +1,258 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/podsuite/podsuite/buildah/build/fscopy"
+	"github.com/podsuite/podsuite/buildah/dockerfile"
+	"github.com/podsuite/podsuite/shared/config"
+	"github.com/podsuite/podsuite/shared/errdef"
+	ociruntime "github.com/podsuite/podsuite/shared/runtime"
+	"github.com/podsuite/podsuite/shared/store"
+)
+
+// Build makes an image and returns its ID. When it fails, or ctx ends, nothing
+// of it stays but finished images of single steps, if the request asks for
+// those. A RUN that fails gives an errdef.Exit with its status.
+func Build(ctx context.Context, st *store.Store, cfg *config.Config, rt ociruntime.Runtime, req Request) (id string, err error) {
+	if err := req.check(); err != nil {
+		return "", err
+	}
+	names, err := TagNames(req.Tags)
+	if err != nil {
+		return "", err
+	}
+	plan, ignore, err := req.load()
+	if err != nil {
+		return "", err
+	}
+	if err := checkPlatforms(plan); err != nil {
+		return "", err
+	}
+	if err := Heal(ctx, st, rt); err != nil {
+		return "", fmt.Errorf("clean up after an interrupted build: %w", err)
+	}
+	shop, err := openWorkshop(st, rt)
+	if err != nil {
+		return "", fmt.Errorf("start build: %w", err)
+	}
+	b := &builder{
+		st: st, cfg: cfg, rt: rt, req: &req, plan: plan, shop: shop, cache: openCache(st), out: newOutput(&req),
+		names: names, stages: map[int]*stage{}, usedArgs: map[string]bool{}, trees: map[string]*fscopy.Tree{},
+		memory: fscopy.OpenMemory(memoryFile(st, req.Context)),
+	}
+	b.ignore = ignore
+	defer func() {
+		closeErr := b.close()
+		if err == nil && closeErr != nil {
+			err = fmt.Errorf("clean up build: %w", closeErr)
+		}
+	}()
+	if err := b.run(ctx); err != nil {
+		return "", err
+	}
+	return b.finish()
+}
+
+// builder is one build.
+type builder struct {
+	st    *store.Store
+	cfg   *config.Config
+	rt    ociruntime.Runtime
+	req   *Request
+	plan  *dockerfile.Plan
+	shop  *workshop
+	cache *stepCache
+	out   *output
+	names []string // of the final image, normalized
+
+	ignore *fscopy.Ignore
+	memory *fscopy.Memory
+
+	mu       sync.Mutex
+	stages   map[int]*stage
+	trees    map[string]*fscopy.Tree // opened contexts and roots, by directory
+	usedArgs map[string]bool
+}
+
+func (b *builder) close() error {
+	for _, tree := range b.trees {
+		tree.Close()
+	}
+	// The memory saves time only: that it can't be written is no reason to fail.
+	_ = b.memory.Save()
+	return b.shop.close()
+}
+
+// run goes through the stages, those that don't need each other at the same time.
+func (b *builder) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	done := map[int]chan struct{}{}
+	var slots chan struct{}
+	if b.req.Jobs > 0 {
+		slots = make(chan struct{}, b.req.Jobs)
+	}
+	for i, planned := range b.plan.Stages {
+		s := newStage(b, planned, i == len(b.plan.Stages)-1)
+		b.stages[planned.Index] = s
+		done[planned.Index] = make(chan struct{})
+	}
+	for _, planned := range b.plan.Stages {
+		s, finished := b.stages[planned.Index], done[planned.Index]
+		wait := make([]chan struct{}, 0, len(planned.Needs))
+		for _, n := range planned.Needs {
+			wait = append(wait, done[n])
+		}
+		group.Go(func() error {
+			for _, c := range wait {
+				select {
+				case <-c:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			if slots != nil {
+				slots <- struct{}{}
+				defer func() { <-slots }()
+			}
+			if err := s.build(ctx); err != nil {
+				return err
+			}
+			close(finished)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// finish reports and returns the final image.
+func (b *builder) finish() (string, error) {
+	last := b.stages[b.plan.Stages[len(b.plan.Stages)-1].Index]
+	if unused := b.unusedArgs(); len(unused) > 0 {
+		b.out.line("[Warning] one or more build args were not consumed: [%s]", strings.Join(unused, " "))
+	}
+	for i := range b.names {
+		b.out.line("Successfully tagged %s", b.names[len(b.names)-1-i])
+	}
+	return last.imageID, nil
+}
+
+func (b *builder) useArg(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.usedArgs[name] = true
+}
+
+func (b *builder) unusedArgs() []string {
+	for _, arg := range b.plan.File.Args {
+		for _, v := range arg.Values {
+			b.usedArgs[v.Name] = true
+		}
+	}
+	var unused []string
+	for _, name := range slices.Sorted(maps.Keys(b.req.Args)) {
+		if !b.usedArgs[name] && !predefinedArg(name) {
+			unused = append(unused, name)
+		}
+	}
+	return unused
+}
+
+// tree opens a directory to copy from, once per build.
+func (b *builder) tree(dir string, ignore *fscopy.Ignore) (*fscopy.Tree, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t := b.trees[dir]; t != nil {
+		return t, nil
+	}
+	t, err := fscopy.OpenTree(dir, ignore)
+	if err != nil {
+		return nil, err
+	}
+	b.trees[dir] = t
+	return t, nil
+}
+
+func (b *builder) forgetTree(dir string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t := b.trees[dir]; t != nil {
+		t.Close()
+		delete(b.trees, dir)
+	}
+}
+
+func (r *Request) check() error {
+	switch r.format() {
+	case FormatOCI, FormatDocker:
+	default:
+		return errdef.Newf(errdef.ErrInvalid, "unrecognized image type %q", r.Format)
+	}
+	switch r.Pull {
+	case "", PullMissing, PullAlways, PullNever, PullNewer:
+	default:
+		return errdef.Newf(errdef.ErrInvalid, "unrecognized pull policy %q", r.Pull)
+	}
+	if r.Stdout == nil {
+		r.Stdout = io.Discard
+	}
+	if r.Stderr == nil {
+		r.Stderr = io.Discard
+	}
+	for _, secret := range r.Secrets {
+		if secret.File == "" {
+			continue
+		}
+		if _, err := os.Stat(secret.File); err != nil {
+			return errdef.As(errdef.ErrNotFound, fmt.Errorf("creating build executor: could not parse secrets: %w", lastError(err, "faccessat "+secret.File)))
+		}
+	}
+	return nil
+}
+
+// lastError keeps the bottom of a path error and says what it is about.
+func lastError(err error, what string) error {
+	var pathErr *os.PathError
+	if errors.As(err, &pathErr) {
+		return fmt.Errorf("%s: %w", what, pathErr.Err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func checkPlatforms(plan *dockerfile.Plan) error {
+	for _, s := range plan.Stages {
+		if s.Platform != "" && !hostPlatform(s.Platform) {
+			return errdef.Newf(errdef.ErrUnsupported, "%s:%d: FROM --platform=%s: only the host's platform, linux/%s, can be built",
+				plan.File.Name, s.Line, s.Platform, runtime.GOARCH)
+		}
+	}
+	return nil
+}
+
+func hostPlatform(p string) bool {
+	parts := strings.Split(p, "/")
+	if parts[0] != "linux" && len(parts) > 1 {
+		return false
+	}
+	arch := parts[min(1, len(parts)-1)]
+	switch arch {
+	case "x86_64":
+		arch = "amd64"
+	case "aarch64":
+		arch = "arm64"
+	case "linux":
+		return true
+	}
+	return arch == runtime.GOARCH
+}

@@ -1,0 +1,168 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	spec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/podsuite/podsuite/shared/store"
+)
+
+// identityLabel names the builder's version in an image.
+const identityLabel = "io.buildah.version"
+
+// addHistory notes a step. Until commit it has no layer.
+func (s *stage) addHistory(createdBy string) {
+	if s.b.req.NoHistory {
+		return
+	}
+	now := s.b.req.now()
+	entry := spec.History{Created: &now, CreatedBy: createdBy, EmptyLayer: true}
+	if s.history == 0 && s.base.name != "" && s.planned.Parent < 0 && !s.commented {
+		entry.Comment = "FROM " + s.base.name
+		s.commented = true
+	}
+	s.doc.History = append(s.doc.History, entry)
+	s.history++
+}
+
+// commit makes an image of the state so far; what the working container holds
+// beyond the layers becomes one more.
+func (s *stage) commit(ctx context.Context, names []string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.dirty {
+		if err := s.commitLayer(ctx); err != nil {
+			return err
+		}
+	}
+	doc := s.doc.clone()
+	s.finalChanges(doc)
+	now := s.b.req.now()
+	doc.Created = &now
+	config, err := doc.encode(s.b.req.format())
+	if err != nil {
+		return err
+	}
+	manifest, err := manifest(s.b.req.format(), config, s.layers, s.manifestAnnotations())
+	if err != nil {
+		return err
+	}
+	top := ""
+	if n := len(s.layers); n > 0 {
+		top = s.layers[n-1].ID
+	}
+	if s.last || !s.b.req.Layers {
+		s.warnFormat()
+	}
+	image, err := s.b.st.CreateImage(store.NewImage{Names: names, Manifest: manifest, Config: config, TopLayer: top, Created: now})
+	if err != nil {
+		return fmt.Errorf("committing container: %w", err)
+	}
+	s.imageID, s.history = image.ID, 0
+	return nil
+}
+
+func (s *stage) commitLayer(ctx context.Context) error {
+	s.b.forgetTree(s.root)
+	staged, err := s.stageChanges(ctx)
+	if err != nil {
+		return fmt.Errorf("committing container: %w", err)
+	}
+	parent := ""
+	if n := len(s.layers); n > 0 {
+		parent = s.layers[n-1].ID
+	}
+	layer, err := staged.Commit(parent)
+	if err != nil {
+		return fmt.Errorf("committing container: %w", err)
+	}
+	layer.DiffID, layer.UncompressedSize = staged.DiffID(), staged.UncompressedSize()
+	s.layers = append(s.layers, layer)
+	s.doc.RootFS.DiffIDs = append(s.doc.RootFS.DiffIDs, staged.DiffID())
+	if n := len(s.doc.History); n > 0 && s.history > 0 {
+		s.doc.History[n-1].EmptyLayer = false
+	}
+	s.dirty = false
+	return s.drop()
+}
+
+// finalChanges makes the changes that no step asks for.
+func (s *stage) finalChanges(doc *imageDoc) {
+	if !s.b.req.NoIdentity && s.b.req.Timestamp == nil {
+		put(&doc.Config.Labels, identityLabel, s.b.req.Version)
+	}
+	if !s.last {
+		return
+	}
+	for _, kv := range s.b.req.Env {
+		doc.Config.Env = setEnv(doc.Config.Env, kv.Key+"="+kv.Value)
+	}
+	for _, name := range s.b.req.Unset.Env {
+		for i, kv := range doc.Config.Env {
+			if key, _ := cutEnv(kv); key == name {
+				doc.Config.Env = append(doc.Config.Env[:i:i], doc.Config.Env[i+1:]...)
+				break
+			}
+		}
+	}
+	for _, name := range s.b.req.Unset.Labels {
+		delete(doc.Config.Labels, name)
+	}
+}
+
+func (s *stage) manifestAnnotations() map[string]string {
+	annotations := map[string]string{}
+	maps.Copy(annotations, s.annotations)
+	for _, name := range s.b.req.Unset.Annotations {
+		delete(annotations, name)
+	}
+	annotations[spec.AnnotationBaseImageDigest] = s.base.digest
+	annotations[spec.AnnotationBaseImageName] = s.base.name
+	annotations[spec.AnnotationCreated] = s.b.req.now().Format("2006-01-02T15:04:05.999999999Z07:00")
+	if s.last {
+		for _, kv := range s.b.req.Annotations {
+			annotations[kv.Key] = kv.Value
+		}
+	}
+	return annotations
+}
+
+// warnFormat says what the OCI format can't keep.
+func (s *stage) warnFormat() {
+	if s.b.req.format() != FormatOCI {
+		return
+	}
+	const text = " is not supported for OCI image format"
+	for _, trigger := range s.doc.Config.OnBuild {
+		s.b.out.warn("ONBUILD"+text+", %s will be ignored. Must use `docker` format", trigger)
+	}
+	if shell := s.doc.Config.Shell; len(shell) > 0 {
+		s.b.out.warn("SHELL"+text+", %v will be ignored. Must use `docker` format", shell)
+	}
+	if s.doc.Config.Healthcheck != nil {
+		s.b.out.warn("HEALTHCHECK" + text + " and will be ignored. Must use `docker` format")
+	}
+}
+
+// stageChanges stages the working container's changes as a layer.
+func (s *stage) stageChanges(ctx context.Context) (*store.StagedLayer, error) {
+	if s.b.req.Timestamp == nil {
+		return s.b.st.CommitChanges(s.container, true)
+	}
+	c, err := s.b.st.Container(s.container)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := s.b.st.OpenLayer(c.LayerID)
+	if err != nil {
+		return nil, err
+	}
+	defer changes.Close()
+	retimed, stop := retime(changes, *s.b.req.Timestamp)
+	defer stop()
+	return s.b.st.StageLayer(ctx, store.Blob{Size: -1}, retimed)
+}

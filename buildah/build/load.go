@@ -1,0 +1,228 @@
+package build
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/podsuite/podsuite/buildah/build/fscopy"
+	"github.com/podsuite/podsuite/buildah/dockerfile"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/store"
+)
+
+// load reads the Containerfile and the ignore file and plans the stages.
+func (r *Request) load() (*dockerfile.Plan, *fscopy.Ignore, error) {
+	name, text, err := r.readFiles()
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := dockerfile.Parse(name, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.addLabelStep(file)
+	plan, err := file.Plan(dockerfile.PlanOptions{
+		Args: r.Args, Platform: platformArgs(), Target: r.Target, From: r.From,
+		Contexts: slices.Sorted(maps.Keys(r.Contexts)), KeepAll: r.KeepUnused,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	ignore, err := r.readIgnore(name)
+	return plan, ignore, err
+}
+
+func (r *Request) readFiles() (string, []byte, error) {
+	files := r.Files
+	if len(files) == 0 {
+		found, err := FindFile(r.Context)
+		if err != nil {
+			return "", nil, err
+		}
+		files = []string{found}
+	}
+	var text []byte
+	for _, file := range files {
+		if file == "-" {
+			text = append(text, r.ReadContainer...)
+			continue
+		}
+		data, err := readLimited(file)
+		if err != nil {
+			return "", nil, err
+		}
+		text = append(append(text, data...), '\n')
+	}
+	return files[0], text, nil
+}
+
+// FindFile finds the Containerfile of a context directory.
+func FindFile(dir string) (string, error) {
+	var err error
+	for _, name := range []string{"Containerfile", "Dockerfile"} {
+		file := filepath.Join(dir, name)
+		if _, err = os.Stat(file); err == nil {
+			return file, nil
+		}
+	}
+	return "", errdef.As(errdef.ErrNotFound, fmt.Errorf("cannot find Containerfile or Dockerfile in context directory: %w", err))
+}
+
+func readLimited(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, errdef.As(errdef.ErrNotFound, err)
+	}
+	if info.Size() > dockerfile.MaxSize {
+		return nil, errdef.Newf(errdef.ErrInvalid, "read %q: larger than %d bytes", file, dockerfile.MaxSize)
+	}
+	return os.ReadFile(file)
+}
+
+// readIgnore reads the ignore file: the one asked for, the Containerfile's
+// own, or the context's.
+func (r *Request) readIgnore(containerfile string) (*fscopy.Ignore, error) {
+	names := []string{r.IgnoreFile}
+	if r.IgnoreFile == "" {
+		names = []string{
+			containerfile + ".containerignore", containerfile + ".dockerignore",
+			filepath.Join(r.Context, ".containerignore"), filepath.Join(r.Context, ".dockerignore"),
+		}
+	}
+	for _, name := range names {
+		data, err := readLimited(name)
+		if errors.Is(err, fs.ErrNotExist) && r.IgnoreFile == "" {
+			continue
+		}
+		if err != nil {
+			var pathErr *fs.PathError
+			if errors.As(err, &pathErr) {
+				pathErr.Op = "open"
+			}
+			return nil, err
+		}
+		return fscopy.ParseIgnore(name, string(data))
+	}
+	return nil, nil
+}
+
+// addLabelStep makes labels asked for outside of the Containerfile its last step.
+func (r *Request) addLabelStep(file *dockerfile.File) {
+	if len(r.Labels) == 0 {
+		return
+	}
+	label := &dockerfile.Label{}
+	original := "LABEL"
+	for _, l := range r.Labels {
+		// Quoted for the expansion that every step's words go through.
+		label.Pairs = append(label.Pairs, dockerfile.Pair{Name: singleQuote(l.Key), Value: singleQuote(l.Value)})
+		original += fmt.Sprintf(" %q=%q", l.Key, l.Value)
+	}
+	target, err := file.Target(r.Target)
+	if err != nil {
+		return // Plan says so
+	}
+	stage := file.Stages[target]
+	stage.Steps = append(stage.Steps, dockerfile.Step{Line: stage.Line, Original: original, Inst: label})
+}
+
+func singleQuote(s string) string {
+	quoted := "'"
+	for _, r := range s {
+		if r == '\'' {
+			quoted += `'"'"'`
+			continue
+		}
+		quoted += string(r)
+	}
+	return quoted + "'"
+}
+
+// TagNames makes full names of what the user calls the image: a name without a
+// registry is localhost's.
+func TagNames(tags []string) ([]string, error) {
+	var names []string
+	for _, tag := range tags {
+		name, err := ref.Parse(tag)
+		if err != nil {
+			return nil, errdef.Newf(errdef.ErrInvalid, "tag %s: invalid reference format: %w", tag, bottom(err))
+		}
+		if name.IsShort() {
+			name.Domain = "localhost"
+		}
+		full := name.Tagged().String()
+		if !slices.Contains(names, full) {
+			names = append(names, full)
+		}
+	}
+	return names, nil
+}
+
+func bottom(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
+
+// platformArgs are the arguments that every build knows. Build and target
+// platform are the host's.
+func platformArgs() map[string]string {
+	args := map[string]string{}
+	for _, side := range []string{"TARGET", "BUILD"} {
+		args[side+"PLATFORM"] = "linux/" + runtime.GOARCH
+		args[side+"OS"] = "linux"
+		args[side+"ARCH"] = runtime.GOARCH
+		args[side+"VARIANT"] = ""
+	}
+	return args
+}
+
+// predefinedArg tells whether RUN gets the argument without an ARG for it.
+func predefinedArg(name string) bool {
+	switch name {
+	case "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy",
+		"NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy":
+		return true
+	}
+	return false
+}
+
+// MatchName finds the image's full name that the user's name stands for.
+func MatchName(image store.Image, name string) (string, error) {
+	n, err := ref.Parse(name)
+	if err != nil {
+		return "", err
+	}
+	full := n.Tagged().String()
+	for _, candidate := range image.Names {
+		if candidate == full || strings.HasSuffix(candidate, "/"+full) {
+			return candidate, nil
+		}
+	}
+	return "", errdef.Newf(errdef.ErrNotFound, "%s: image not known", name)
+}
+
+// CheckPlatform refuses a platform that is not the host's.
+func CheckPlatform(platform string) error {
+	parts := strings.Split(platform, "/")
+	if len(parts) > 3 || slices.Contains(parts, "") {
+		return errdef.Newf(errdef.ErrInvalid,
+			"building system context: invalid platform syntax for --platform=%q: %q: cannot parse platform specifier: invalid argument", platform, platform)
+	}
+	if !hostPlatform(platform) {
+		return errdef.Newf(errdef.ErrUnsupported, "platform %q is not supported: only the host's, linux/%s, can be built", platform, runtime.GOARCH)
+	}
+	return nil
+}

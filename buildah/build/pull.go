@@ -1,0 +1,38 @@
+package build
+
+import (
+	"context"
+	"os"
+
+	"github.com/podsuite/podsuite/shared/cliout"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/imgcopy"
+	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/store"
+)
+
+// lookUp finds an image in the store, or pulls it, as the request's policy says.
+func (b *builder) lookUp(ctx context.Context, name string) (store.Image, error) {
+	if !ref.HasTransport(name) && !ref.IsHex(name) {
+		if _, err := ref.Parse(name); err != nil {
+			return store.Image{}, errdef.Newf(errdef.ErrInvalid, "parsing reference %q: %w", name, bottom(err))
+		}
+	}
+	policy := b.req.Pull
+	if policy == "" {
+		policy = PullMissing
+	}
+	id, err := imgcopy.Pull(ctx, b.st, b.cfg, name, imgcopy.PullOptions{Policy: policy, Progress: b.progress()})
+	if err != nil {
+		return store.Image{}, err
+	}
+	return b.st.Image(id)
+}
+
+// progress shows how a pull goes on, on standard error.
+func (b *builder) progress() cliout.Progress {
+	if f, ok := b.req.Stderr.(*os.File); ok && !b.req.Quiet {
+		return cliout.NewProgress(f, "auto")
+	}
+	return cliout.NewProgress(nil, "none")
+}

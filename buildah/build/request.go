@@ -1,0 +1,80 @@
+package build
+
+import (
+	"io"
+	"time"
+)
+
+// Formats of an image's manifest and configuration.
+const (
+	FormatOCI    = "oci"
+	FormatDocker = "docker"
+)
+
+// Pull policies.
+const (
+	PullMissing = "missing"
+	PullAlways  = "always"
+	PullNever   = "never"
+	PullNewer   = "newer"
+)
+
+// Request is what one build is asked to do. The zero value of a field is its
+// default.
+type Request struct {
+	Context    string   // directory; absolute
+	Files      []string // Containerfiles, read one after the other; empty = found in Context
+	IgnoreFile string   // instead of the context's ignore file
+	Tags       []string // names of the image, the first is the main one
+	Target     string   // stage to stop at
+	From       string   // replaces the first FROM's image
+	Format     string   // FormatOCI unless set
+	Pull       string   // PullMissing unless set
+
+	Args        map[string]string // build arguments
+	Labels      []KeyValue
+	Annotations []KeyValue
+	Env         []KeyValue
+	Unset       Unset
+	Contexts    map[string]string // additional contexts: name → directory or image
+	Secrets     map[string]Secret // by ID
+
+	Layers        bool // an image for each step, and the cache
+	NoCache       bool // don't look into the cache
+	Jobs          int  // stages at once; 0 = as many as there are
+	KeepUnused    bool // build stages that the target does not need
+	Timestamp     *time.Time
+	NoIdentity    bool // don't say which builder made the image
+	NoHistory     bool
+	Version       string // of the program, for the identity label
+	Network       string // "", "private", "host" or "none"
+	ReadContainer string // standard input as a Containerfile, when Files holds "-"
+	Quiet         bool
+
+	Stdout io.Writer // progress and the output of RUN; a *os.File goes to RUN as it is
+	Stderr io.Writer
+}
+
+// KeyValue is a name with its value.
+type KeyValue struct{ Key, Value string }
+
+// Unset lists what the image does not take over.
+type Unset struct{ Env, Labels, Annotations []string }
+
+// Secret is where the content of a secret comes from: one of the two.
+type Secret struct{ File, Env string }
+
+func (r *Request) format() string {
+	if r.Format == "" {
+		return FormatOCI
+	}
+	return r.Format
+}
+
+// now is the time that goes into the image.
+func (r *Request) now() time.Time {
+	if r.Timestamp != nil {
+		return r.Timestamp.UTC()
+	}
+	return time.Now().UTC()
+}

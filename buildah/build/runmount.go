@@ -1,0 +1,192 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/podsuite/podsuite/buildah/build/fscopy"
+	"github.com/podsuite/podsuite/buildah/dockerfile"
+	"github.com/podsuite/podsuite/shared/errdef"
+)
+
+// maxSecret is the size of the largest secret, in bytes.
+const maxSecret = 512 << 10
+
+// mounts adds what RUN --mount asks for.
+func (r *runStep) mounts(ctx context.Context, spec *specs.Spec, bundle string) error {
+	vars := r.s.vars()
+	for i, m := range r.inst.Mounts {
+		words, err := r.s.expand.All([]string{m.Source, m.From, m.Target, m.ID}, vars)
+		if err != nil {
+			return err
+		}
+		m.Source, m.From, m.Target, m.ID = words[0], words[1], words[2], words[3]
+		if m.Target != "" && !path.IsAbs(m.Target) {
+			m.Target = path.Join("/", r.s.doc.Config.WorkingDir, m.Target)
+		}
+		switch m.Type {
+		case "bind":
+			err = r.bindMount(ctx, spec, m)
+		case "tmpfs":
+			options := []string{"nosuid", "nodev", "mode=1777"}
+			if m.Size > 0 {
+				options = append(options, "size="+strconv.FormatInt(m.Size, 10))
+			}
+			spec.Mounts = append(spec.Mounts, specs.Mount{Destination: m.Target, Type: "tmpfs", Source: "tmpfs", Options: options})
+		case "cache":
+			err = r.cacheMount(ctx, spec, m)
+		case "secret":
+			err = r.secretMount(spec, bundle, i, m)
+		}
+		if err != nil {
+			return fmt.Errorf("resolving mountpoints for container %q: %w", r.s.container, err)
+		}
+	}
+	return nil
+}
+
+// bindMount shows a part of the context, a stage or an image, read-only.
+func (r *runStep) bindMount(ctx context.Context, spec *specs.Spec, m dockerfile.Mount) error {
+	if !m.ReadOnly {
+		return errdef.Newf(errdef.ErrUnsupported, "a bind mount that can be written to is not supported")
+	}
+	dir, err := r.mountSource(ctx, m)
+	if err != nil {
+		return err
+	}
+	spec.Mounts = append(spec.Mounts, specs.Mount{
+		Destination: m.Target, Type: "bind", Source: dir, Options: []string{"rbind", "bind", "ro", "nosuid", "nodev", "rprivate"},
+	})
+	return nil
+}
+
+// mountSource resolves a mount's source inside the tree that it is from.
+func (r *runStep) mountSource(ctx context.Context, m dockerfile.Mount) (string, error) {
+	dir := r.s.b.req.Context
+	if m.From != "" {
+		var err error
+		if dir, _, err = r.s.b.source(ctx, m.From, r.s.planned.Index); err != nil {
+			return "", err
+		}
+	}
+	root, err := fscopy.OpenRoot(dir)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	real, err := fscopy.Resolve(root, m.Source)
+	if err != nil {
+		return "", fmt.Errorf("mount source %q: %w", m.Source, err)
+	}
+	return real, nil
+}
+
+// cacheMount gives a directory that later builds find as this one left it.
+func (r *runStep) cacheMount(ctx context.Context, spec *specs.Spec, m dockerfile.Mount) error {
+	if m.From != "" {
+		return errdef.Newf(errdef.ErrUnsupported, "a cache mount from %q is not supported", m.From)
+	}
+	id := m.ID
+	if id == "" {
+		id = m.Target
+	}
+	dir := filepath.Join(cacheDir(r.s.b.st), "mounts", cacheKey(id, fmt.Sprint(m.UID, m.GID)))
+	if m.Sharing == "private" {
+		dir += "-" + r.s.container
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+		return err
+	}
+	mode := os.FileMode(m.Mode)
+	if mode == 0 {
+		mode = 0o755
+	}
+	err := os.Mkdir(dir, 0o700)
+	if err == nil {
+		if err = os.Chown(dir, m.UID, m.GID); err == nil {
+			err = os.Chmod(dir, mode)
+		}
+	} else if os.IsExist(err) {
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	if m.Sharing == "locked" {
+		if err := r.lockCache(ctx, dir); err != nil {
+			return err
+		}
+	}
+	options := []string{"rbind", "bind", "nosuid", "nodev", "rprivate"}
+	if m.ReadOnly {
+		options = append(options, "ro")
+	}
+	spec.Mounts = append(spec.Mounts, specs.Mount{Destination: m.Target, Type: "bind", Source: dir, Options: options})
+	return nil
+}
+
+// lockCache keeps others off a cache directory until the step ends.
+func (r *runStep) lockCache(ctx context.Context, dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	r.locks = append(r.locks, f)
+	locked := make(chan error, 1)
+	go func() { locked <- unix.Flock(int(f.Fd()), unix.LOCK_EX) }()
+	select {
+	case err := <-locked:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// secretMount gives a file or a variable that stays out of every layer. The
+// copy lies in the container's run directory, readable by its user alone.
+func (r *runStep) secretMount(spec *specs.Spec, bundle string, n int, m dockerfile.Mount) error {
+	secret, ok := r.s.b.req.Secrets[m.ID]
+	if !ok {
+		if m.Required {
+			return errdef.Newf(errdef.ErrNotFound, "secret required but no secret with id %q found", m.ID)
+		}
+		return nil
+	}
+	var content []byte
+	if secret.Env != "" {
+		content = []byte(os.Getenv(secret.Env))
+	} else {
+		info, err := os.Stat(secret.File)
+		if err != nil {
+			return err
+		}
+		if info.Size() > maxSecret {
+			return errdef.Newf(errdef.ErrInvalid, "secret %q is larger than %d bytes", m.ID, maxSecret)
+		}
+		if content, err = os.ReadFile(secret.File); err != nil {
+			return err
+		}
+	}
+	if m.Env != "" {
+		spec.Process.Env = setEnv(spec.Process.Env, m.Env+"="+string(content))
+	}
+	if m.Target == "" {
+		return nil
+	}
+	mode := os.FileMode(m.Mode)
+	if mode == 0 {
+		mode = 0o400
+	}
+	name := fmt.Sprintf("secret-%d", n)
+	if err := r.bindFile(spec, bundle, name, string(content), m.Target, mode); err != nil {
+		return err
+	}
+	return os.Chown(filepath.Join(bundle, name), m.UID, m.GID)
+}

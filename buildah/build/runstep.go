@@ -1,0 +1,236 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/podsuite/podsuite/buildah/build/fscopy"
+	"github.com/podsuite/podsuite/buildah/dockerfile"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/runtime"
+)
+
+// runStep is RUN with what it runs.
+type runStep struct {
+	s       *stage
+	inst    *dockerfile.Run
+	args    []string   // of the process
+	script  string     // content of the one here-document that is the whole command
+	network string     // "host", "none" or "private"
+	locks   []*os.File // on cache directories, until the step ends
+}
+
+func (s *stage) runAction(step *dockerfile.Step, inst *dockerfile.Run) (*action, error) {
+	r := &runStep{s: s, inst: inst, network: s.b.req.Network}
+	switch {
+	case inst.Network == "none" || inst.Network == "host":
+		r.network = inst.Network
+	case r.network == "":
+		r.network = "host"
+	}
+	r.command()
+	args := s.argList()
+	line := "/bin/sh -c " + afterKeyword(step.Original)
+	if len(args) > 0 {
+		line = fmt.Sprintf("|%d %s %s", len(args), strings.Join(args, " "), line)
+	}
+	for _, doc := range inst.Heredocs {
+		line += "\n" + strings.TrimSuffix(doc.Content, "\n")
+	}
+	a := &action{config: func() error { return nil }, created: func() string { return line }}
+	a.files = func(ctx context.Context) error {
+		a.wrote = true
+		return r.do(ctx)
+	}
+	a.inputs = func(ctx context.Context) ([]string, error) {
+		inputs := append(slices.Clone(args), r.network)
+		inputs = append(inputs, s.shell()...)
+		for _, m := range inst.Mounts {
+			if m.From == "" {
+				continue
+			}
+			_, id, err := s.b.source(ctx, m.From, s.planned.Index)
+			if err != nil {
+				return nil, err
+			}
+			inputs = append(inputs, id)
+		}
+		return inputs, nil
+	}
+	return a, nil
+}
+
+// afterKeyword is an instruction's text without its first word.
+func afterKeyword(original string) string {
+	original = strings.TrimSpace(original)
+	if i := strings.IndexAny(original, " \t"); i >= 0 {
+		return strings.TrimLeft(original[i:], " \t")
+	}
+	return ""
+}
+
+// command makes the process's arguments. Here-documents go to the shell with
+// the line that reads them; one that is the whole line is the script itself.
+func (r *runStep) command() {
+	if !r.inst.Shell {
+		r.args = r.inst.Args
+		return
+	}
+	line := r.inst.Args[0]
+	docs := r.inst.Heredocs
+	if len(docs) == 1 && isBareHeredoc(line) {
+		line = docs[0].Content
+		if strings.HasPrefix(line, "#!") {
+			r.script = line
+			r.args = []string{scriptTarget}
+			return
+		}
+	} else {
+		for _, doc := range docs {
+			line += "\n" + doc.Content + doc.Name
+		}
+	}
+	r.args = append(slices.Clone(r.s.shell()), line)
+}
+
+// scriptTarget is where a here-document with an interpreter line of its own is
+// mounted.
+const scriptTarget = "/dev/.run-script"
+
+func isBareHeredoc(line string) bool {
+	line = strings.TrimSpace(line)
+	return strings.HasPrefix(line, "<<") && !strings.ContainsAny(line, " \t\n")
+}
+
+// do runs the command in the working container.
+func (r *runStep) do(ctx context.Context) error {
+	s := r.s
+	if err := s.ensure(); err != nil {
+		return err
+	}
+	bundle := s.runDir() + "/bundle"
+	if err := os.MkdirAll(bundle, 0o700); err != nil {
+		return err
+	}
+	defer os.RemoveAll(bundle)
+	defer func() {
+		for _, f := range r.locks {
+			f.Close()
+		}
+	}()
+	spec, err := r.spec(ctx, bundle)
+	if err != nil {
+		return err
+	}
+	root, err := fscopy.OpenRoot(s.root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	made, err := missingTargets(root, spec.Mounts)
+	if err != nil {
+		return err
+	}
+	err = r.execute(ctx, bundle, spec)
+	for _, target := range made {
+		if removeErr := fscopy.RemoveEmpty(root, target); err == nil && removeErr != nil && !errors.Is(removeErr, os.ErrNotExist) {
+			err = fmt.Errorf("remove mount point %q: %w", target, removeErr)
+		}
+	}
+	return err
+}
+
+// missingTargets lists the mount points of bind mounts that the runtime is
+// going to make, and which are no part of the image.
+func missingTargets(root *os.File, mounts []specs.Mount) ([]string, error) {
+	var made []string
+	for _, m := range mounts {
+		if m.Type != "bind" && !slices.Contains(m.Options, "bind") {
+			continue
+		}
+		if strings.HasPrefix(m.Destination, "/dev/") || strings.HasPrefix(m.Destination, "/sys") || strings.HasPrefix(m.Destination, "/proc") {
+			continue
+		}
+		exists, err := fscopy.Exists(root, m.Destination)
+		if err != nil {
+			return nil, err
+		}
+		if !exists {
+			made = append(made, m.Destination)
+		}
+	}
+	slices.Reverse(made)
+	return made, nil
+}
+
+// execute runs the container to its end.
+func (r *runStep) execute(ctx context.Context, bundle string, spec *specs.Spec) error {
+	s := r.s
+	stdout, doneOut, err := stream(s.b.out.stdout)
+	if err != nil {
+		return err
+	}
+	defer doneOut()
+	stderr, doneErr, err := stream(s.b.req.Stderr)
+	if err != nil {
+		return err
+	}
+	defer doneErr()
+	defer func() { _ = s.b.rt.Delete(context.WithoutCancel(ctx), s.container, true) }()
+	started, err := s.b.rt.Create(ctx, s.container, bundle, spec, runtime.IO{Stdout: stdout, Stderr: stderr})
+	if err == nil {
+		err = s.b.rt.Start(ctx, s.container)
+	}
+	if err != nil {
+		if code := runtime.ExitCode(err, 0); code != 0 {
+			return &errdef.Exit{Code: 1, Err: fmt.Errorf("while running runtime: %w", err)}
+		}
+		return fmt.Errorf("while running runtime: %w", err)
+	}
+	status, err := s.wait(ctx, started.Pid)
+	if err != nil {
+		return err
+	}
+	if status != 0 {
+		return &errdef.Exit{Code: status, Err: fmt.Errorf("while running runtime: exit status %d", status)}
+	}
+	return nil
+}
+
+// wait waits for the process, and kills it when ctx ends.
+func (s *stage) wait(ctx context.Context, pid int) (int, error) {
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-ctx.Done():
+			_ = s.b.rt.Kill(context.WithoutCancel(ctx), s.container, unix.SIGKILL, true)
+		case <-ended:
+		}
+	}()
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(pid, &status, 0, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("wait for process: %w", err)
+		}
+		break
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if status.Signaled() {
+		return 128 + int(status.Signal()), nil
+	}
+	return status.ExitStatus(), nil
+}

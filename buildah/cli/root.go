@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podsuite/podsuite/shared/config"
+	"github.com/podsuite/podsuite/shared/runtime"
+	"github.com/podsuite/podsuite/shared/store"
+	"github.com/podsuite/podsuite/shared/userns"
+)
+
+// version is the release; the compatible level of the reference's file formats.
+const version = "1.43.2"
+
+// app holds the global options of one run of the program.
+type app struct {
+	root, runRoot, imageStore, storageDriver string
+	storageOpts                              []string
+}
+
+// NewRoot is the whole command tree.
+func NewRoot() *cobra.Command {
+	a := &app{}
+	root := &cobra.Command{
+		Use:     "buildah",
+		Short:   "A tool that facilitates building OCI images",
+		Version: version,
+	}
+	root.SetVersionTemplate("{{.Name}} version {{.Version}} (image-spec 1.1.1, runtime-spec 1.3.0)\n")
+	f := root.PersistentFlags()
+	f.StringVar(&a.root, "root", "", "storage root dir")
+	f.StringVar(&a.runRoot, "runroot", "", "storage state dir")
+	f.StringVar(&a.imageStore, "imagestore", "", "storage imagestore dir")
+	f.StringVar(&a.storageDriver, "storage-driver", "", "storage-driver")
+	f.StringSliceVar(&a.storageOpts, "storage-opt", nil, "storage driver option")
+	root.AddCommand(newBuild(a), newImages(a), newPull(a), newPush(a), newRmi(a), newTag(a), newVersion())
+	return root
+}
+
+// config loads the configuration, the global options put over it.
+func (a *app) config() (*config.Config, error) {
+	o := config.Options{}
+	if userns.Rootless() {
+		o.User = &config.User{UID: userns.RealUID(), Home: userns.Home()}
+	}
+	c, err := config.Load(o)
+	if err != nil {
+		return nil, err
+	}
+	for _, over := range []struct {
+		asked string
+		value *string
+	}{
+		{a.root, &c.Storage.GraphRoot}, {a.runRoot, &c.Storage.RunRoot},
+		{a.imageStore, &c.Storage.ImageStore}, {a.storageDriver, &c.Storage.Driver},
+	} {
+		if over.asked != "" {
+			*over.value = over.asked
+		}
+	}
+	if len(a.storageOpts) > 0 {
+		c.Storage.DriverOptions = a.storageOpts
+	}
+	return c, nil
+}
+
+// open opens the store; a user without root enters their namespace first,
+// which may start this program anew and not return.
+func (a *app) open() (*store.Store, *config.Config, error) {
+	c, err := a.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	if userns.Rootless() {
+		dir, err := userns.StateDir()
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := userns.Enter(dir); err != nil {
+			return nil, nil, err
+		}
+	}
+	st, err := store.Open(store.Options{
+		GraphRoot: c.Storage.GraphRoot, RunRoot: c.Storage.RunRoot, Driver: c.Storage.Driver,
+		DriverOptions: c.Storage.DriverOptions, ImageStore: c.Storage.ImageStore,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return st, c, nil
+}
+
+// openRuntime opens the engine that RUN uses; its state lies on the store's
+// run root.
+func openRuntime(name string, c *config.Config) (runtime.Runtime, error) {
+	if name == "" {
+		name = c.Engine.Runtime
+	}
+	rt, err := runtime.Open(name, filepath.Join(c.Storage.RunRoot, "build-runtime"), runtime.Options{CgroupParent: "/buildah"})
+	if err != nil {
+		return nil, fmt.Errorf("open runtime %q: %w", name, err)
+	}
+	return rt, runtime.SetSubreaper()
+}
