@@ -37,6 +37,7 @@ type Options struct {
 	UserAgent   string
 	Retries     int           // further attempts after a transient error
 	RetryDelay  time.Duration // 0: 1 s, doubled each time
+	Log         func(string)  // nil: told of each request otherwise
 }
 
 // DefaultUserAgent names the client when Options don't.
@@ -286,9 +287,16 @@ func (c *Client) authorized(ctx context.Context, r request, renew bool) (*http.R
 func (c *Client) send(req *http.Request) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, redact(err)
+		err = redact(err)
 	}
-	return resp, nil
+	if c.opts.Log != nil {
+		outcome := fmt.Sprint(err)
+		if err == nil {
+			outcome = resp.Status
+		}
+		c.opts.Log(fmt.Sprintf("%s %s://%s%s: %s", req.Method, req.URL.Scheme, req.URL.Host, req.URL.Path, outcome))
+	}
+	return resp, err
 }
 
 // drain lets the connection of an answer be used again.

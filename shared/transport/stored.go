@@ -24,11 +24,6 @@ func openStore(l Ref, o Options) (*store.Store, func() error, error) {
 	if l.Store.IsZero() && o.Store != nil {
 		return o.Store, func() error { return nil }, nil
 	}
-	if o.Enter != nil {
-		if err := o.Enter(); err != nil {
-			return nil, nil, err
-		}
-	}
 	c := o.Config.Storage
 	so := store.Options{GraphRoot: c.GraphRoot, RunRoot: c.RunRoot, Driver: c.Driver, DriverOptions: c.DriverOptions, ImageStore: c.ImageStore}
 	if !l.Store.IsZero() {
@@ -356,4 +351,20 @@ func isNotFound(err error) bool { return errors.Is(err, errdef.ErrNotFound) }
 // which may be none.
 func IntoStore(st *store.Store, names []string) Destination {
 	return &storedDestination{st: st, release: func() error { return nil }, names: names, staged: map[digest.Digest]*store.StagedLayer{}}
+}
+
+// DeleteStored removes the image from its store, or only the name if it has
+// others.
+func DeleteStored(l Ref, o Options) error {
+	st, release, err := openStore(l, o)
+	if err != nil {
+		return err
+	}
+	img, err := FindStored(st, l)
+	if err == nil && len(img.Names) > 1 && !l.Name.IsZero() {
+		err = st.RemoveImageName(img.ID, l.Name.String())
+	} else if err == nil {
+		_, err = st.RemoveImage(img.ID)
+	}
+	return firstError(err, release())
 }

@@ -103,9 +103,6 @@ type Options struct {
 	SharedBlobDir string // oci: where the blobs of several layouts lie
 	// Store is used for references to the configured store. nil opens it.
 	Store *store.Store
-	// Enter, if set, is called before a store is opened: the way into the
-	// user's namespace.
-	Enter func() error
 	// ExtraTags are further names that a docker-archive gives the image.
 	ExtraTags []ref.Name
 }

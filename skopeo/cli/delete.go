@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/registry"
+	"github.com/podsuite/podsuite/shared/transport"
+)
+
+func newDelete(g *global) *cobra.Command {
+	var flags registryFlags
+	var retry retryFlags
+	cmd := &cobra.Command{
+		Use:   "delete [command options] IMAGE-NAME",
+		Short: "Delete image IMAGE-NAME",
+		Long: `Delete an "IMAGE_NAME" from a transport
+
+Supported transports:
+containers-storage, docker
+
+A registry forgets every tag of the image; it may free the space later.`,
+		Example: "skopeo delete docker://registry.example.com/app:v1",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return invalid("Usage: delete imageReference")
+			}
+			l, err := ref.ParseTransport(args[0])
+			if err != nil {
+				return fmt.Errorf("Invalid source name %s: %w", args[0], err)
+			}
+			o, err := flags.options(g, retry, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			if err := enter(l); err != nil {
+				return err
+			}
+			return missing(deleteImage(cmd, l, o), l)
+		},
+		DisableFlagsInUseLine: true,
+	}
+	flags.add(cmd, "")
+	retry.add(cmd.Flags())
+	return cmd
+}
+
+func deleteImage(cmd *cobra.Command, l ref.Location, o transport.Options) error {
+	switch l.Transport {
+	case ref.Docker:
+		client, err := registry.Open(o.Config, l.Name, o.Registry)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		return client.DeleteManifest(cmd.Context(), l.Name.Identifier())
+	case ref.ContainersStorage:
+		return transport.DeleteStored(l, o)
+	}
+	return invalid("Deleting images not implemented for %s: images", l.Transport)
+}

@@ -1,0 +1,12 @@
+// Command skopeo works with images where they lie: it copies, inspects and
+// deletes them in registries, directories and the local store without running
+// anything.
+package main
+
+import (
+	"os"
+
+	"github.com/podsuite/podsuite/skopeo/cli"
+)
+
+func main() { os.Exit(cli.Main(os.Args[1:])) }
