@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runc/libcontainer/specconv"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -90,6 +91,9 @@ func (b *builtin) adapt(id, bundle string, spec *specs.Spec) (*specs.Spec, error
 	root.Path = real
 	s.Root, s.Linux = &root, &lin
 	s.Mounts = absoluteSources(bundle, spec.Mounts)
+	if cgroupsReadonly(spec.Mounts) {
+		lin.ReadonlyPaths = append(slices.Clone(lin.ReadonlyPaths), cgroupMount)
+	}
 	if !CgroupsUsable(b.opts) {
 		// Without control groups there is nothing to put limits on.
 		lin.CgroupsPath, lin.Resources = "", nil
@@ -97,6 +101,15 @@ func (b *builtin) adapt(id, bundle string, spec *specs.Spec) (*specs.Spec, error
 		lin.CgroupsPath = CgroupsPath(b.opts, id)
 	}
 	return &s, nil
+}
+
+// cgroupsReadonly tells whether the container sees its control groups on a
+// tmpfs that is meant to be read-only: on cgroup v1 the library makes only the
+// hierarchies in it so.
+func cgroupsReadonly(mounts []specs.Mount) bool {
+	return !cgroups.IsCgroup2UnifiedMode() && slices.ContainsFunc(mounts, func(m specs.Mount) bool {
+		return m.Type == "cgroup" && filepath.Clean(m.Destination) == cgroupMount && slices.Contains(m.Options, "ro")
+	})
 }
 
 func absoluteSources(bundle string, mounts []specs.Mount) []specs.Mount {

@@ -38,6 +38,8 @@ func (b *builtin) Update(_ context.Context, id string, res *specs.LinuxResources
 	}
 	// Device rules stay: writing them anew would drop what others added.
 	r.SkipDevices = true
+	// It marks the container in memory too; its next load is without.
+	defer b.forget(id)
 	cg.Resources = &r
 	config.Cgroups = &cg
 	return wrap("update", id, c.Set(config))
