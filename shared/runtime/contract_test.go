@@ -3,11 +3,14 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -342,4 +345,43 @@ func TestOpenUnknown(t *testing.T) {
 	if !errors.Is(err, errdef.ErrInvalid) || err.Error() != `default OCI runtime "nosuch" not found: invalid argument` {
 		t.Error(err)
 	}
+}
+
+// TestSideBySide: one program runs several containers at once.
+func TestSideBySide(t *testing.T) {
+	engines(t, func(t *testing.T, b *box) {
+		var group sync.WaitGroup
+		for i := range 6 {
+			group.Go(func() {
+				ctx, id := context.Background(), b.id("side"+strconv.Itoa(i))
+				r, w, err := os.Pipe()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer r.Close()
+				started, err := b.rt.Create(ctx, id, t.TempDir(), b.spec("sh", "-c", "echo "+id), runtime.IO{Stdout: w})
+				w.Close()
+				if err == nil {
+					err = b.rt.Start(ctx, id)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				text, err := io.ReadAll(r)
+				if string(text) != id+"\n" || err != nil {
+					t.Errorf("%s wrote %q, %v", id, text, err)
+				}
+				var status unix.WaitStatus
+				if _, err := unix.Wait4(started.Pid, &status, 0, nil); err != nil || status.ExitStatus() != 0 {
+					t.Errorf("%s: %v, %v", id, status, err)
+				}
+				if err := b.rt.Delete(ctx, id, false); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+	})
 }
