@@ -87,6 +87,7 @@ func (b *builtin) Exec(ctx context.Context, id string, p Process) (Started, erro
 	if err := validateProcess(p.Process); err != nil {
 		return Started{}, err
 	}
+	defer WarmCgroups()()
 	c, err := b.load(id)
 	if err != nil {
 		return Started{}, err

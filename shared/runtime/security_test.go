@@ -259,12 +259,18 @@ func TestRootless(t *testing.T) {
 	must(t, os.Chmod(dir, 0o755))
 	makeRoot(t, filepath.Join(dir, "root"))
 	must(t, os.Mkdir(filepath.Join(dir, "state"), 0o700))
-	cmd := exec.Command("cp", "/proc/self/exe", filepath.Join(dir, "program"))
 	self, err := os.ReadFile("/proc/self/exe")
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "program"), self, 0o755))
 	must(t, exec.Command("chown", "-R", "200000:200000", dir).Run())
-	cmd = exec.Command(filepath.Join(dir, "program"), dir, "plain")
+	for _, name := range []string{"plain", "hostnet"} {
+		t.Run(name, func(t *testing.T) { runRootless(t, dir, name) })
+	}
+}
+
+func runRootless(t *testing.T, dir, name string) {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(dir, "program"), dir, name)
 	cmd.Env = append(os.Environ(), helperEnv+"=rootless")
 	cmd.Dir = "/"
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 200000, Size: 65536}}
@@ -276,7 +282,7 @@ func TestRootless(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	contains(t, string(text), "uid=0 gid=0", "dev ok", "exec 3")
+	contains(t, string(text), "uid=0 gid=0", "dev ok", "kernel", "exec 3")
 	if filter.Supported {
 		contains(t, string(text), "Seccomp:\t2")
 	}
@@ -288,12 +294,12 @@ func rootlessHelper(dir, name string) error {
 	if err != nil {
 		return err
 	}
-	spec, err := runtime.DefaultSpec(runtime.Profile{Rootless: true, NoSeccomp: !filter.Supported, PidsLimit: 2048})
+	spec, err := runtime.DefaultSpec(runtime.Profile{Rootless: true, HostNetwork: name == "hostnet", NoSeccomp: !filter.Supported, PidsLimit: 2048})
 	if err != nil {
 		return err
 	}
 	spec.Root.Path = filepath.Join(dir, "root")
-	spec.Process.Args = []string{"sh", "-c", "id; echo x >/dev/null && echo dev ok; grep Seccomp: /proc/self/status; sleep 1000"}
+	spec.Process.Args = []string{"sh", "-c", "id; echo x >/dev/null && echo dev ok; ls /sys; grep Seccomp: /proc/self/status; sleep 1000"}
 	bundle, err := os.MkdirTemp(dir, "bundle")
 	if err != nil {
 		return err

@@ -25,28 +25,23 @@ const (
 // other work. It moves this process to where it already is, so nothing
 // changes. Without the right to do that it does nothing.
 func WarmCgroups() (stop func()) {
-	path := ownCgroupProcs()
-	if path == "" {
+	if unprivileged() {
 		return func() {}
 	}
 	done := make(chan struct{})
-	go keepWarm(path, done)
+	go keepWarm(done)
 	return sync.OnceFunc(func() { close(done) })
 }
 
-func keepWarm(path string, done <-chan struct{}) {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	pid := strconv.Itoa(os.Getpid())
+func keepWarm(done <-chan struct{}) {
+	pid := []byte(strconv.Itoa(os.Getpid()))
 	end := time.After(warmLimit)
 	tick := time.NewTicker(warmEvery)
 	defer tick.Stop()
 	for {
-		// The lock is what counts; a refusal to move changes nothing.
-		if _, err := f.WriteString(pid); err != nil {
+		// Asked anew each time, lest we move back a process that was moved.
+		path := ownCgroupProcs()
+		if path == "" || os.WriteFile(path, pid, 0) != nil {
 			return
 		}
 		select {
@@ -60,11 +55,8 @@ func keepWarm(path string, done <-chan struct{}) {
 }
 
 // ownCgroupProcs is the file that moves a process to this process's control
-// group, in one hierarchy; "" when there is none it may write.
+// group, in one hierarchy; "" when there is none.
 func ownCgroupProcs() string {
-	if unprivileged() {
-		return ""
-	}
 	own, err := cgroups.ParseCgroupFile("/proc/self/cgroup")
 	if err != nil {
 		return ""
