@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -54,6 +55,7 @@ func (s *stage) fromStage(parent *stage) {
 	s.base = parent.base
 	s.base.id = parent.imageID
 	s.annotations = parent.annotations
+	maps.Copy(s.args, parent.args)
 }
 
 func (s *stage) fromImage(ctx context.Context, name string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -39,6 +40,9 @@ func (s *stage) commit(ctx context.Context, names []string) error {
 			return err
 		}
 	}
+	if n := len(s.doc.History); n > 0 && s.history > 0 {
+		s.doc.History[n-1].Author = s.doc.Author
+	}
 	doc := s.doc.clone()
 	s.finalChanges(doc)
 	now := s.b.req.now()
@@ -55,10 +59,10 @@ func (s *stage) commit(ctx context.Context, names []string) error {
 	if n := len(s.layers); n > 0 {
 		top = s.layers[n-1].ID
 	}
-	if s.last || !s.b.req.Layers {
-		s.warnFormat()
+	image, err := s.b.st.CreateImage(store.NewImage{Manifest: manifest, Config: config, TopLayer: top, Created: now})
+	if err == nil {
+		err = s.b.name(image, names)
 	}
-	image, err := s.b.st.CreateImage(store.NewImage{Names: names, Manifest: manifest, Config: config, TopLayer: top, Created: now})
 	if err != nil {
 		return fmt.Errorf("committing container: %w", err)
 	}
@@ -68,6 +72,9 @@ func (s *stage) commit(ctx context.Context, names []string) error {
 
 func (s *stage) commitLayer(ctx context.Context) error {
 	s.b.forgetTree(s.root)
+	if err := s.b.shop.unmount(s.container); err != nil {
+		return err
+	}
 	staged, err := s.stageChanges(ctx)
 	if err != nil {
 		return fmt.Errorf("committing container: %w", err)
@@ -165,4 +172,19 @@ func (s *stage) stageChanges(ctx context.Context) (*store.StagedLayer, error) {
 	retimed, stop := retime(changes, *s.b.req.Timestamp)
 	defer stop()
 	return s.b.st.StageLayer(ctx, store.Blob{Size: -1}, retimed)
+}
+
+// name gives the image the names that it doesn't have yet, taking them from
+// the image before.
+func (b *builder) name(image store.Image, names []string) error {
+	var missing []string
+	for _, name := range names {
+		if !slices.Contains(image.Names, name) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return b.st.AddImageNames(image.ID, missing...)
 }

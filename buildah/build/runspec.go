@@ -37,7 +37,7 @@ func (r *runStep) spec(ctx context.Context, bundle string) (*specs.Spec, error) 
 	if spec.Process.Cwd == "" {
 		spec.Process.Cwd = "/"
 	}
-	spec.Process.User = specs.User{UID: user.uid, GID: user.gid, AdditionalGids: user.groups}
+	spec.Process.User = specs.User{UID: user.uid, GID: user.gid, AdditionalGids: append([]uint32{user.gid}, user.groups...)}
 	if caps == nil {
 		caps = runtime.DefaultCapabilities()
 	}

@@ -225,9 +225,16 @@ func (s *stage) finish(ctx context.Context) error {
 			return err
 		}
 	} else if names := s.finalNames(); len(names) > 0 && !s.named {
-		if err := s.b.st.AddImageNames(s.imageID, names...); err != nil {
+		image, err := s.b.st.Image(s.imageID)
+		if err == nil {
+			err = s.b.name(image, names)
+		}
+		if err != nil {
 			return err
 		}
+	}
+	if s.last || !s.b.req.Layers {
+		s.warnFormat()
 	}
 	s.sayImage("--> %s", s.imageID[:12])
 	return nil

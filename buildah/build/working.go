@@ -93,6 +93,12 @@ func (w *workshop) note(id, root string) {
 	w.containers[id] = root
 }
 
+// unmount unmounts a working container, which a commit asks for.
+func (w *workshop) unmount(id string) error {
+	w.note(id, "")
+	return w.st.Unmount(id, true)
+}
+
 // remove takes a working container away.
 func (w *workshop) remove(id string) error {
 	w.mu.Lock()

@@ -45,6 +45,9 @@ func (t *Tree) Copy(ctx context.Context, root string, sources []Source, o Option
 	c := &copier{ctx: ctx, tree: t, root: int(dir.Fd()), o: o, group: group, links: map[[2]uint64]place{}}
 	defer c.close()
 	err = c.all(sources)
+	if err == nil {
+		c.flush()
+	}
 	if waitErr := group.Wait(); waitErr != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		err = waitErr
 	}
@@ -67,11 +70,14 @@ type copier struct {
 	later []hardLink
 	last  place // parent directory that is open, and
 	at    *os.File
+
+	batch     []job // files that wait for a worker
+	batchSize int64
 }
 
 // place is a path below one of the directories that copies go to.
 type place struct {
-	top *os.File
+	fd  int
 	rel string
 }
 
@@ -161,7 +167,7 @@ func (c *copier) single(s *Source, dir, base string) error {
 	if err != nil {
 		return err
 	}
-	return c.entry(&s.Entries[0], place{top, base}, true)
+	return c.entry(&s.Entries[0], place{int(top.Fd()), base}, true)
 }
 
 // dir copies what is in a directory; the directory itself only lends its name.
@@ -173,7 +179,7 @@ func (c *copier) dir(s *Source, target string) error {
 	for i := 1; i < len(s.Entries); i++ {
 		e := &s.Entries[i]
 		rel := strings.TrimPrefix(strings.TrimPrefix(e.Path, s.Name), "/")
-		if err := c.entry(e, place{top, rel}, false); err != nil {
+		if err := c.entry(e, place{int(top.Fd()), rel}, false); err != nil {
 			return err
 		}
 	}
@@ -197,7 +203,7 @@ func (c *copier) entry(e *Entry, to place, top bool) error {
 			}
 			c.links[key] = to
 		}
-		c.group.Go(func() error { return c.file(e, to, top) })
+		c.enqueue(job{e, to, top})
 		return nil
 	}
 	return c.special(e, to)
@@ -205,11 +211,11 @@ func (c *copier) entry(e *Entry, to place, top bool) error {
 
 // parent opens the directory that the place is in.
 func (c *copier) parent(to place) (int, error) {
-	dir := place{to.top, path.Dir(to.rel)}
+	dir := place{to.fd, path.Dir(to.rel)}
 	if c.at != nil && c.last == dir {
 		return int(c.at.Fd()), nil
 	}
-	f, err := openBelow(int(dir.top.Fd()), dir.rel, unix.O_PATH|unix.O_DIRECTORY, 0, false)
+	f, err := openBelow(dir.fd, dir.rel, unix.O_PATH|unix.O_DIRECTORY, 0, false)
 	if err != nil {
 		return -1, err
 	}
@@ -332,7 +338,7 @@ func (c *copier) finish() error {
 }
 
 func (c *copier) link(l hardLink) error {
-	from, err := openBelow(int(l.from.top.Fd()), path.Dir(l.from.rel), unix.O_PATH|unix.O_DIRECTORY, 0, false)
+	from, err := openBelow(l.from.fd, path.Dir(l.from.rel), unix.O_PATH|unix.O_DIRECTORY, 0, false)
 	if err != nil {
 		return err
 	}
@@ -355,7 +361,7 @@ func (c *copier) link(l hardLink) error {
 }
 
 func (c *copier) finishDir(d made) error {
-	f, err := openBelow(int(d.top.Fd()), d.rel, unix.O_RDONLY|unix.O_DIRECTORY, 0, false)
+	f, err := openBelow(d.fd, d.rel, unix.O_RDONLY|unix.O_DIRECTORY, 0, false)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -18,51 +17,90 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 )
 
+// job is a regular file to copy.
+type job struct {
+	e   *Entry
+	to  place
+	top bool
+}
+
+// Files are handed out in batches: the small ones are copied in less time than
+// it takes to wake a worker.
+const (
+	batchFiles = 64
+	batchBytes = 8 << 20
+)
+
+// enqueue adds a file to the batch, and starts the batch when it is large enough.
+func (c *copier) enqueue(j job) {
+	c.batch = append(c.batch, j)
+	c.batchSize += j.e.Stat.Size
+	if len(c.batch) >= batchFiles || c.batchSize >= batchBytes {
+		c.flush()
+	}
+}
+
+func (c *copier) flush() {
+	batch := c.batch
+	c.batch, c.batchSize = nil, 0
+	if len(batch) == 0 {
+		return
+	}
+	c.group.Go(func() error {
+		for _, j := range batch {
+			if err := c.file(j.e, j.to, j.top); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // file copies a regular file with its properties.
 func (c *copier) file(e *Entry, to place, top bool) error {
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
-	src, err := c.tree.openFile(e, top)
+	src, err := c.tree.openRegular(e, top)
 	if err != nil {
 		return err
 	}
-	defer src.Close()
-	dst, err := createBelow(int(to.top.Fd()), to.rel)
+	defer unix.Close(src)
+	dst, err := createBelow(to.fd, to.rel)
 	if err != nil {
 		return fmt.Errorf("create %q: %w", path.Join(c.o.Dest, to.rel), err)
 	}
-	defer dst.Close()
+	defer unix.Close(dst)
 	if err := c.content(dst, src, e); err != nil {
 		return fmt.Errorf("copy %q: %w", path.Join(c.tree.Dir, e.Path), err)
 	}
-	if err := c.properties(int(dst.Fd()), int(src.Fd()), e); err != nil {
+	if err := c.properties(dst, src, e); err != nil {
 		return fmt.Errorf("copy properties of %q: %w", path.Join(c.tree.Dir, e.Path), err)
 	}
 	return nil
 }
 
 // createBelow makes a new file, removing one that is in its place.
-func createBelow(top int, rel string) (*os.File, error) {
+func createBelow(top int, rel string) (int, error) {
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW
-	f, err := openBelow(top, rel, flags, 0o600, false)
+	fd, err := openFD(top, rel, flags, 0o600, false)
 	if !errors.Is(err, fs.ErrExist) {
-		return f, err
+		return fd, err
 	}
 	parent, err := openBelow(top, path.Dir(rel), unix.O_PATH|unix.O_DIRECTORY, 0, false)
 	if err != nil {
-		return nil, err
+		return -1, err
 	}
 	defer parent.Close()
 	if err := replace(int(parent.Fd()), path.Base(rel)); err != nil {
-		return nil, err
+		return -1, err
 	}
-	return openBelow(top, rel, flags, 0o600, false)
+	return openFD(top, rel, flags, 0o600, false)
 }
 
 // content copies bytes: inside the kernel if the digest is known or not asked
 // for, else through a buffer that is hashed on the way.
-func (c *copier) content(dst, src *os.File, e *Entry) error {
+func (c *copier) content(dst, src int, e *Entry) error {
 	if e.Digest == "" && c.o.NeedDigests && !c.o.Memory.recall(e) {
 		h := sha256.New()
 		if err := copyBytes(dst, src, e.Stat.Size, h); err != nil {
@@ -72,36 +110,57 @@ func (c *copier) content(dst, src *os.File, e *Entry) error {
 		c.o.Memory.remember(e)
 		return nil
 	}
-	for {
-		n, err := unix.CopyFileRange(int(src.Fd()), nil, int(dst.Fd()), nil, 1<<30, 0)
+	for left := e.Stat.Size; left > 0; {
+		n, err := unix.CopyFileRange(src, nil, dst, nil, int(min(left, 1<<30)), 0)
 		if err != nil {
-			return copyBytes(dst, src, e.Stat.Size, nil) // goes on where the kernel stopped
+			return copyBytes(dst, src, left, nil) // goes on where the kernel stopped
 		}
 		if n == 0 {
-			return nil
+			return nil // it became shorter
 		}
+		left -= int64(n)
 	}
+	return nil
 }
 
-func copyBytes(dst, src *os.File, size int64, h hash.Hash) error {
-	buf := make([]byte, min(bufferSize, int(size)+512))
-	for {
-		n, err := src.Read(buf)
-		if n > 0 {
-			if h != nil {
-				h.Write(buf[:n])
-			}
-			if _, err := dst.Write(buf[:n]); err != nil {
-				return err
-			}
-		}
-		if err == io.EOF {
-			return nil
+// copyBytes copies, and hashes if h is not nil, at most size bytes; a dst below
+// 0 takes none.
+func copyBytes(dst, src int, size int64, h hash.Hash) error {
+	buf := make([]byte, min(bufferSize, size))
+	for size > 0 {
+		n, err := unix.Read(src, buf[:min(int64(len(buf)), size)])
+		if err == unix.EINTR {
+			continue
 		}
 		if err != nil {
 			return err
 		}
+		if n == 0 {
+			return nil
+		}
+		size -= int64(n)
+		if h != nil {
+			h.Write(buf[:n])
+		}
+		if dst < 0 {
+			continue
+		}
+		if err := writeAll(dst, buf[:n]); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func writeAll(fd int, p []byte) error {
+	for len(p) > 0 {
+		n, err := unix.Write(fd, p)
+		if err != nil && err != unix.EINTR {
+			return err
+		}
+		p = p[max(n, 0):]
+	}
+	return nil
 }
 
 func (c *copier) properties(dst, src int, e *Entry) error {

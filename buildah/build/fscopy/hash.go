@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"runtime"
@@ -44,13 +43,13 @@ func (t *Tree) Hash(ctx context.Context, sources []Source, memory *Memory) error
 }
 
 func (t *Tree) hashEntry(e *Entry, top bool, memory *Memory) error {
-	f, err := t.openFile(e, top)
+	fd, err := t.openRegular(e, top)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer unix.Close(fd)
 	h := sha256.New()
-	if _, err := io.CopyBuffer(h, struct{ io.Reader }{f}, make([]byte, min(bufferSize, int(e.Stat.Size)+512))); err != nil {
+	if err := copyBytes(-1, fd, e.Stat.Size, h); err != nil {
 		return fmt.Errorf("read %q: %w", path.Join(t.Dir, e.Path), err)
 	}
 	e.Digest = hex.EncodeToString(h.Sum(nil))
@@ -58,30 +57,39 @@ func (t *Tree) hashEntry(e *Entry, top bool, memory *Memory) error {
 	return nil
 }
 
-// openFile opens a regular file of the tree for reading. If it is not the file
-// that was listed any more, the entry is brought up to date.
+// openFile opens a regular file of the tree for reading.
 func (t *Tree) openFile(e *Entry, top bool) (*os.File, error) {
+	fd, err := t.openRegular(e, top)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), e.Path), nil
+}
+
+// openRegular opens a regular file of the tree for reading. If it is not the
+// file that was listed any more, the entry is brought up to date.
+func (t *Tree) openRegular(e *Entry, top bool) (int, error) {
 	flags := unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
 	if !top {
 		flags |= unix.O_NOFOLLOW
 	}
-	f, err := t.open(e.Path, flags, true)
+	fd, err := openFD(int(t.root.Fd()), e.Path, flags, 0, true)
 	if err != nil {
-		return nil, fmt.Errorf("open %q under %q: %w", e.Path, t.Dir, err)
+		return -1, fmt.Errorf("open %q under %q: %w", e.Path, t.Dir, err)
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		f.Close()
-		return nil, err
+	if err := unix.Fstat(fd, &st); err != nil {
+		unix.Close(fd)
+		return -1, err
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		f.Close()
-		return nil, fmt.Errorf("open %q under %q: no longer a regular file", e.Path, t.Dir)
+		unix.Close(fd)
+		return -1, fmt.Errorf("open %q under %q: no longer a regular file", e.Path, t.Dir)
 	}
 	if recordOf(&st) != recordOf(&e.Stat) {
 		e.Stat, e.Digest = st, ""
 	}
-	return f, nil
+	return fd, nil
 }
 
 // Digest sums up the sources' content, names, kinds and permissions, but no

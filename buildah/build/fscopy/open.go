@@ -19,6 +19,16 @@ func (t *Tree) open(name string, flags int, follow bool) (*os.File, error) {
 }
 
 func openBelow(root int, name string, flags int, mode uint32, follow bool) (*os.File, error) {
+	fd, err := openFD(root, name, flags, mode, follow)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// openFD is openBelow without an *os.File around the descriptor, which would
+// cost more system calls than the copy of a small file.
+func openFD(root int, name string, flags int, mode uint32, follow bool) (int, error) {
 	if name == "" {
 		name = "."
 	}
@@ -38,9 +48,9 @@ func openBelow(root int, name string, flags int, mode uint32, follow bool) (*os.
 			continue
 		}
 		if err != nil {
-			return nil, &os.PathError{Op: "open", Path: name, Err: err}
+			return -1, &os.PathError{Op: "open", Path: name, Err: err}
 		}
-		return os.NewFile(uintptr(fd), name), nil
+		return fd, nil
 	}
 }
 

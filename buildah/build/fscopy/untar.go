@@ -182,15 +182,15 @@ func (x *extractor) make(parent int, base string, h *tar.Header) error {
 }
 
 func (x *extractor) file(parent int, base string, h *tar.Header, content io.Reader) error {
-	f, err := createBelow(parent, base)
+	fd, err := createBelow(parent, base)
 	if err != nil {
 		return err
 	}
+	f := os.NewFile(uintptr(fd), base)
 	defer f.Close()
 	if _, err := io.Copy(f, content); err != nil {
 		return err
 	}
-	fd := int(f.Fd())
 	if err := unix.Fchown(fd, h.Uid, h.Gid); err != nil {
 		return err
 	}
