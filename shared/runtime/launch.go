@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/opencontainers/runc/libcontainer"
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runc/libcontainer/utils"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/runtime/internal/filter"
@@ -22,6 +24,12 @@ func (b *builtin) launch(c *libcontainer.Container, spec *specs.Process, stdio I
 		return Started{}, err
 	}
 	p.Init = init
+	// Unless told, init writes down every step, for us to read and drop.
+	level := logrus.WarnLevel
+	if b.opts.Debug {
+		level = logrus.DebugLevel
+	}
+	p.LogLevel = strconv.Itoa(int(level))
 	p.ExtraFiles = extra
 	if filter.IsMarker(c.Config().Seccomp) {
 		program, err := filter.Open(filepath.Join(b.root, c.ID(), containerFilter))

@@ -193,7 +193,7 @@ func cgroupMountOf(p Profile) (specs.Mount, bool) {
 func MaskedPaths() []string {
 	return []string{
 		"/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug",
-		"/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/dev/block", "/sys/devices/virtual/powercap",
+		"/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
 		"/sys/firmware", "/sys/fs/selinux",
 	}
 }
