@@ -20,24 +20,51 @@ func Copy(ctx context.Context, dst, src transport.Ref, o Options) (Result, error
 			return Result{}, err
 		}
 	}
-	from, err := transport.OpenSource(ctx, src, o.Source)
+	from, to, err := open(ctx, dst, src, o)
 	if err != nil {
-		return Result{}, fmt.Errorf("initializing source %s: %w", src, err)
+		return Result{}, err
 	}
 	defer from.Close()
-	to, err := transport.OpenDestination(ctx, dst, o.Destination)
-	if err != nil {
-		return Result{}, fmt.Errorf("initializing destination %s: %w", dst, err)
-	}
 	if dst.Transport == ref.Docker && dst.Name.Digest != "" {
 		o.PreserveDigests = true
 	}
 	return run(ctx, to, from, o)
 }
 
+// open opens both places. A registry is opened first as a destination: it can
+// be asked for things while the source answers.
+func open(ctx context.Context, dst, src transport.Ref, o Options) (transport.Source, transport.Destination, error) {
+	var to transport.Destination
+	var terr error
+	if dst.Transport == ref.Docker {
+		to, terr = transport.OpenDestination(ctx, dst, o.Destination)
+	}
+	from, err := transport.OpenSource(ctx, src, o.Source)
+	if err != nil {
+		if to != nil {
+			to.Close()
+		}
+		if src.Transport == ref.Dir {
+			return nil, nil, fmt.Errorf("determining manifest MIME type for %s: %w", src, err)
+		}
+		return nil, nil, fmt.Errorf("initializing source %s: %w", src, err)
+	}
+	if to == nil && terr == nil {
+		to, terr = transport.OpenDestination(ctx, dst, o.Destination)
+	}
+	if terr != nil {
+		from.Close()
+		return nil, nil, fmt.Errorf("initializing destination %s: %w", dst, terr)
+	}
+	return from, to, nil
+}
+
 // run copies between opened places and closes the destination.
 func run(ctx context.Context, to transport.Destination, from transport.Source, o Options) (Result, error) {
 	c := &copier{Options: o, src: from, dst: to, cache: openCache(o.Destination.Config)}
+	if _, ok := to.(transport.Plain); ok {
+		c.Decompress = true
+	}
 	if m, ok := to.(transport.Mounter); ok {
 		m.MountFrom(from)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"slices"
 
@@ -21,6 +22,10 @@ func (c *copier) image(ctx context.Context, m transport.Manifest, instance bool)
 	old, err := transport.ParseImage(m.Bytes)
 	if err != nil {
 		return m, err
+	}
+	if h, ok := c.dst.(transport.Holder); ok && !instance && c.Format == "" && !c.ForceCompress && !c.Decompress && h.Current() == m.Digest {
+		c.Progress.Say("The destination has the image already")
+		return m, nil
 	}
 	have := make([]bool, len(old.Layers))
 	var conf []byte
@@ -112,7 +117,7 @@ func ReadConfig(ctx context.Context, src transport.Source, d v1.Descriptor) ([]b
 func (c *copier) putConfig(ctx context.Context, d v1.Descriptor, conf []byte) error {
 	dg := transport.Digest(d)
 	bar := c.Progress.Start("config", dg.Encoded(), d.Size)
-	have, err := c.dst.Reuse(ctx, dg, d.Size)
+	have, err := c.reuse(ctx, dg, d.Size)
 	if err == nil && !have {
 		if conf == nil {
 			conf, err = c.config(ctx, d)
@@ -126,6 +131,15 @@ func (c *copier) putConfig(ctx context.Context, d v1.Descriptor, conf []byte) er
 	}
 	bar.Finish(err)
 	return err
+}
+
+// reuse asks the destination whether it can do without a blob's content.
+func (c *copier) reuse(ctx context.Context, d digest.Digest, size int64) (bool, error) {
+	have, err := c.dst.Reuse(ctx, d, size)
+	if err != nil {
+		err = fmt.Errorf("trying to reuse blob %s at destination: %w", d, err)
+	}
+	return have, err
 }
 
 // rewrite makes the manifest fit what was written. One that fits already stays

@@ -88,7 +88,7 @@ func (c *copier) wantsCompressed() bool {
 // asItIs copies a blob unchanged.
 func (c *copier) asItIs(ctx context.Context, d v1.Descriptor, bar cliout.Bar) (v1.Descriptor, error) {
 	dg := transport.Digest(d)
-	if have, err := c.dst.Reuse(ctx, dg, d.Size); err != nil || have {
+	if have, err := c.reuse(ctx, dg, d.Size); err != nil || have {
 		return d, err
 	}
 	r, size, err := c.src.Blob(ctx, dg)
@@ -129,7 +129,7 @@ func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d
 	}
 	if named != diffID && !c.Decompress && (!c.ForceCompress || c.hasFormat(d.MediaType)) {
 		// The manifest names a compressed blob, which the destination may have.
-		if have, err := c.dst.Reuse(ctx, named, d.Size); err != nil || have {
+		if have, err := c.reuse(ctx, named, d.Size); err != nil || have {
 			return d, err
 		}
 	}
@@ -143,7 +143,7 @@ func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d
 	if err != nil {
 		return d, err
 	}
-	if have, err := c.dst.Reuse(ctx, diffID, -1); err != nil {
+	if have, err := c.reuse(ctx, diffID, -1); err != nil {
 		return d, err
 	} else if have && named == diffID {
 		return d, nil
@@ -157,7 +157,7 @@ func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d
 func (c *copier) compressed(ctx context.Context, diffID digest.Digest, d v1.Descriptor, open func() (io.ReadCloser, error), bar cliout.Bar) (v1.Descriptor, error) {
 	d.MediaType = compressedType(d.MediaType, c.CompressFormat)
 	if k, ok := c.cache.find(diffID, c.CompressFormat); ok {
-		have, err := c.dst.Reuse(ctx, k.Digest, k.Size)
+		have, err := c.reuse(ctx, k.Digest, k.Size)
 		if err != nil {
 			return d, err
 		}

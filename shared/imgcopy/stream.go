@@ -77,7 +77,7 @@ func (s *summer) sum() (digest.Digest, int64) { return digest.NewDigest(digest.S
 
 // defaultGzipLevel trades a few percent of size for several times the speed of
 // the usual level 6.
-const defaultGzipLevel = 5
+const defaultGzipLevel = 3
 
 // CheckCompression tells whether layers can be compressed to the format.
 func CheckCompression(format string, level int) error {

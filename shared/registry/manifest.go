@@ -72,11 +72,22 @@ func (c *Client) manifest(ctx context.Context, id string) (Manifest, error) {
 	return m, nil
 }
 
-// HeadManifest tells the digest of a tag's manifest without fetching it. A
-// server that does not say is asked for the manifest.
+// HeadManifest tells the digest of a tag's manifest. A server that does not
+// say is asked for the manifest.
 func (c *Client) HeadManifest(ctx context.Context, id string) (digest.Digest, error) {
+	d, err := c.ManifestDigest(ctx, id)
+	if err != nil || d != "" {
+		return d, err
+	}
+	m, err := c.Manifest(ctx, id)
+	return m.Digest, err
+}
+
+// ManifestDigest is the digest that the server gives for a tag, "" if there is
+// none or it does not say.
+func (c *Client) ManifestDigest(ctx context.Context, id string) (digest.Digest, error) {
 	resp, err := c.do(ctx, request{
-		method: http.MethodHead, path: c.path("manifests/%s", id), scope: c.scope("pull"),
+		method: http.MethodHead, path: c.path("manifests/%s", id), scope: c.scope("pull,push"),
 		header: http.Header{"Accept": {strings.Join(accepted(), ", ")}},
 	})
 	if err != nil {
@@ -88,8 +99,7 @@ func (c *Client) HeadManifest(ctx context.Context, id string) (digest.Digest, er
 			return d, nil
 		}
 	}
-	m, err := c.Manifest(ctx, id)
-	return m.Digest, err
+	return "", nil
 }
 
 // PutManifest uploads a manifest under a tag or its digest.

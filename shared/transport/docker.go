@@ -112,17 +112,34 @@ type dockerDestination struct {
 	loc    Ref
 	from   string // repository of the same registry to mount blobs from
 
+	current chan digest.Digest // of the manifest that the tag has now
+
 	mu      sync.Mutex
 	uploads map[digest.Digest]*registry.Upload // opened when a mount was refused
 	final   *Manifest
 }
 
-func createDocker(l Ref, o Options) (Destination, error) {
+// createDocker connects, and asks what the tag holds now, while the source is
+// still being looked at.
+func createDocker(ctx context.Context, l Ref, o Options) (Destination, error) {
 	client, err := registry.Open(o.Config, l.Name, o.Registry)
 	if err != nil {
 		return nil, err
 	}
-	return &dockerDestination{client: client, loc: l, uploads: map[digest.Digest]*registry.Upload{}}, nil
+	d := &dockerDestination{client: client, loc: l, uploads: map[digest.Digest]*registry.Upload{}, current: make(chan digest.Digest, 1)}
+	go func() {
+		// What goes wrong here goes wrong again where it is reported.
+		dg, _ := client.ManifestDigest(ctx, l.Name.Identifier())
+		d.current <- dg
+	}()
+	return d, nil
+}
+
+// Current is the digest of what the tag holds now, "" for nothing.
+func (d *dockerDestination) Current() digest.Digest {
+	dg := <-d.current
+	d.current <- dg
+	return dg
 }
 
 func (d *dockerDestination) WantsCompressed() bool { return true }

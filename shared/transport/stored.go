@@ -276,11 +276,15 @@ func (d *storedDestination) Commit(ctx context.Context) error {
 		layer, ok := d.st.FindLayer(parent, id)
 		if !ok {
 			var err error
-			if layer, err = d.commitLayer(ctx, parent, d.layers[i], committed[d.layers[i]]); err != nil {
+			key := d.layers[i]
+			if d.staged[key] == nil && d.staged[id] != nil {
+				key = id // came as a plain tar
+			}
+			if layer, err = d.commitLayer(ctx, parent, key, committed[id]); err != nil {
 				return err
 			}
 		}
-		parent, committed[d.layers[i]] = layer.ID, layer.ID
+		parent, committed[id] = layer.ID, layer.ID
 	}
 	var created struct {
 		Created time.Time `json:"created"`

@@ -83,6 +83,17 @@ type Verifier interface {
 	VerifiesContent()
 }
 
+// Plain is a Destination that takes uncompressed layers only.
+type Plain interface {
+	PlainLayers()
+}
+
+// Holder is a Destination that knows which image its name has already; that
+// one is complete.
+type Holder interface {
+	Current() digest.Digest
+}
+
 // Mounter is a Destination that can take blobs from a repository of the same
 // registry.
 type Mounter interface {
@@ -118,6 +129,10 @@ func OpenSource(ctx context.Context, l Ref, o Options) (Source, error) {
 		return openDir(l)
 	case ref.ContainersStorage:
 		return openStored(l, o)
+	case ref.OCIArchive:
+		return openOCIArchive(l, o)
+	case ref.DockerArchive:
+		return openDockerArchive(l, o)
 	}
 	return nil, unsupported(l, "reading")
 }
@@ -129,13 +144,17 @@ func OpenDestination(ctx context.Context, l Ref, o Options) (Destination, error)
 	}
 	switch l.Transport {
 	case ref.Docker:
-		return createDocker(l, o)
+		return createDocker(ctx, l, o)
 	case ref.OCI:
 		return createLayout(l, o)
 	case ref.Dir:
 		return createDir(l)
 	case ref.ContainersStorage:
 		return createStored(l, o)
+	case ref.OCIArchive:
+		return createOCIArchive(l)
+	case ref.DockerArchive:
+		return createDockerArchive(l, o)
 	}
 	return nil, unsupported(l, "writing")
 }

@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/registry"
+	"github.com/podsuite/podsuite/shared/transport"
 )
 
 // tagList is what list-tags prints.
@@ -25,7 +28,7 @@ func newListTags(g *global) *cobra.Command {
 		Long: `Return the list of tags from the transport/repository "SOURCE-IMAGE"
 
 Supported transports:
-docker
+docker docker-archive
 
 See skopeo-list-tags(1) section "REPOSITORY NAMES" for the expected format`,
 		Example: "skopeo list-tags docker://registry.example.com/app",
@@ -33,27 +36,15 @@ See skopeo-list-tags(1) section "REPOSITORY NAMES" for the expected format`,
 			if len(args) != 1 {
 				return cliout.UsageError(cmd, invalid("Exactly one non-option argument expected"))
 			}
-			name, err := repository(args[0])
-			if err != nil {
-				return err
-			}
 			o, err := flags.options(g, retry, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			client, err := registry.Open(g.cfg, name, o.Registry)
+			list, err := tagsOf(cmd.Context(), args[0], o)
 			if err != nil {
 				return err
 			}
-			defer client.Close()
-			tags, err := client.Tags(cmd.Context())
-			if err != nil {
-				return fmt.Errorf("Error listing repository tags: %w", err)
-			}
-			if tags == nil {
-				tags = []string{}
-			}
-			return cliout.JSON(cmd.OutOrStdout(), tagList{name.String(), tags})
+			return cliout.JSON(cmd.OutOrStdout(), list)
 		},
 		DisableFlagsInUseLine: true,
 	}
@@ -62,24 +53,48 @@ See skopeo-list-tags(1) section "REPOSITORY NAMES" for the expected format`,
 	return cmd
 }
 
-// repository reads the name of a repository in a registry.
-func repository(arg string) (ref.Name, error) {
+// tagsOf lists the tags of a repository or the names in an archive.
+func tagsOf(ctx context.Context, arg string, o transport.Options) (tagList, error) {
 	if !ref.HasTransport(arg) {
-		return ref.Name{}, invalid("Invalid %q: does not specify a transport", arg)
+		return tagList{}, invalid("Invalid %q: does not specify a transport", arg)
 	}
 	l, err := ref.ParseTransport(arg)
 	if err != nil {
-		return ref.Name{}, err
+		return tagList{}, err
 	}
-	if l.Transport != ref.Docker {
-		return ref.Name{}, invalid("Unsupported transport '%s' for tag listing. Only supported: docker", l.Transport)
+	switch l.Transport {
+	case ref.DockerArchive:
+		list := tagList{Tags: []string{}}
+		images, err := transport.ArchiveTags(l, o)
+		for _, names := range images {
+			list.Tags = append(list.Tags, names...)
+		}
+		return list, err
+	case ref.Docker:
+		return repositoryTags(ctx, arg, o)
 	}
-	bare, err := ref.ParseNormalized(arg[len("docker://"):])
+	return tagList{}, invalid("Unsupported transport '%s' for tag listing. Only supported: docker, docker-archive", l.Transport)
+}
+
+func repositoryTags(ctx context.Context, arg string, o transport.Options) (tagList, error) {
+	name, err := ref.ParseNormalized(strings.TrimPrefix(arg, "docker://"))
 	if err != nil {
-		return ref.Name{}, err
+		return tagList{}, err
 	}
-	if bare.Tag != "" || bare.Digest != "" {
-		return ref.Name{}, invalid("No tag or digest allowed in reference")
+	if name.Tag != "" || name.Digest != "" {
+		return tagList{}, invalid("No tag or digest allowed in reference")
 	}
-	return bare, nil
+	client, err := registry.Open(o.Config, name, o.Registry)
+	if err != nil {
+		return tagList{}, err
+	}
+	defer client.Close()
+	tags, err := client.Tags(ctx)
+	if err != nil {
+		return tagList{}, fmt.Errorf("Error listing repository tags: %w", err)
+	}
+	if tags == nil {
+		tags = []string{}
+	}
+	return tagList{name.String(), tags}, nil
 }

@@ -1,0 +1,224 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/ref"
+)
+
+// savedImage is an entry of the manifest.json in what docker save writes.
+type savedImage struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+}
+
+const savedManifest = "manifest.json"
+
+// dockerArchive reads one image of such a file. It has no manifest in today's
+// sense; one is made up from the configuration and the layers' sizes.
+type dockerArchive struct {
+	t        *tarFile
+	manifest Manifest
+	blobs    map[digest.Digest]string // member that holds it
+}
+
+func openDockerArchive(l Ref, o Options) (Source, error) {
+	t, err := openTar(l.Path, o.Config.Engine.ImageCopyTmpDir)
+	if err != nil {
+		return nil, err
+	}
+	s := &dockerArchive{t: t, blobs: map[digest.Digest]string{}}
+	if err := s.load(l); err != nil {
+		return nil, firstError(err, t.close())
+	}
+	return s, nil
+}
+
+// ArchiveTags lists the names in a docker-archive, an entry per image.
+func ArchiveTags(l Ref, o Options) ([][]string, error) {
+	t, err := openTar(l.Path, o.Config.Engine.ImageCopyTmpDir)
+	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	images, err := savedImages(t)
+	if err != nil {
+		return nil, err
+	}
+	tags := make([][]string, len(images))
+	for i := range images {
+		tags[i] = images[i].RepoTags
+	}
+	return tags, nil
+}
+
+func savedImages(t *tarFile) ([]savedImage, error) {
+	data, err := t.read(savedManifest)
+	if err != nil {
+		return nil, err
+	}
+	var images []savedImage
+	if err := json.Unmarshal(data, &images); err != nil {
+		return nil, errdef.Newf(errdef.ErrInvalid, "reading archive: parse manifest.json: %w", err)
+	}
+	return images, nil
+}
+
+func (s *dockerArchive) load(l Ref) error {
+	images, err := savedImages(s.t)
+	if err != nil {
+		return err
+	}
+	img, err := chooseSaved(images, l)
+	if err != nil {
+		return err
+	}
+	conf, err := s.t.read(path.Clean(img.Config))
+	if err != nil {
+		return err
+	}
+	ids, err := DiffIDs(conf)
+	if err != nil {
+		return err
+	}
+	if len(ids) != len(img.Layers) {
+		return errdef.Newf(errdef.ErrInvalid, "reading archive: the configuration names %d layers, manifest.json %d", len(ids), len(img.Layers))
+	}
+	m := v1.Manifest{SchemaVersion: 2, MediaType: types.DockerManifestSchema2, Layers: []v1.Descriptor{}}
+	add := func(d digest.Digest, name string, size int64, t types.MediaType) v1.Descriptor {
+		s.blobs[d] = name
+		return v1.Descriptor{MediaType: t, Size: size, Digest: v1.Hash{Algorithm: d.Algorithm().String(), Hex: d.Encoded()}}
+	}
+	m.Config = add(digest.FromBytes(conf), path.Clean(img.Config), int64(len(conf)), types.DockerConfigJSON)
+	for i, id := range ids {
+		name := path.Clean(img.Layers[i])
+		f, ok := s.t.members[name]
+		if !ok {
+			return errdef.Newf(errdef.ErrInvalid, "reading archive: it has no %q", name)
+		}
+		m.Layers = append(m.Layers, add(id, name, f.size, types.DockerUncompressedLayer))
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	s.manifest, err = withDigest(data, m.MediaType, "")
+	return err
+}
+
+func chooseSaved(images []savedImage, l Ref) (savedImage, error) {
+	switch {
+	case l.Index >= len(images):
+		return savedImage{}, errdef.Newf(errdef.ErrNotFound, "invalid source index @%d, only %d manifest items available", l.Index, len(images))
+	case l.Index >= 0:
+		return images[l.Index], nil
+	case l.Name.IsZero() && len(images) == 1:
+		return images[0], nil
+	case l.Name.IsZero():
+		return savedImage{}, errdef.Newf(errdef.ErrInvalid, "unexpected tar manifest.json: expected 1 item, got %d: choose one by its name or @index", len(images))
+	}
+	for _, img := range images {
+		if slices.ContainsFunc(img.RepoTags, func(t string) bool { n, err := ref.ParseNormalized(t); return err == nil && n.Tagged() == l.Name }) {
+			return img, nil
+		}
+	}
+	return savedImage{}, errdef.Newf(errdef.ErrNotFound, "tag %q not found", l.Name)
+}
+
+func (s *dockerArchive) Manifest(_ context.Context, d digest.Digest) (Manifest, error) {
+	if d != "" && d != s.manifest.Digest {
+		return Manifest{}, errdef.Newf(errdef.ErrNotFound, "the archive has no manifest %s", d)
+	}
+	return s.manifest, nil
+}
+
+func (s *dockerArchive) Blob(_ context.Context, d digest.Digest) (io.ReadCloser, int64, error) {
+	return s.t.open(s.blobs[d])
+}
+
+func (s *dockerArchive) Close() error { return s.t.close() }
+
+// dockerArchiveDestination writes what docker load reads.
+type dockerArchiveDestination struct {
+	w      *tarWriter
+	tags   []string
+	layers []string
+	config string
+}
+
+func createDockerArchive(l Ref, o Options) (Destination, error) {
+	if fi, err := os.Stat(l.Path); err == nil && fi.Mode().IsRegular() && fi.Size() != 0 {
+		return nil, errdef.Newf(errdef.ErrConflict, "docker-archive doesn't support modifying existing images")
+	}
+	w, err := createTar(l.Path)
+	if err != nil {
+		return nil, err
+	}
+	d := &dockerArchiveDestination{w: w, tags: []string{}}
+	names := o.ExtraTags
+	if !l.Name.IsZero() {
+		names = append([]ref.Name{l.Name}, names...)
+	}
+	for _, n := range names {
+		d.tags = append(d.tags, n.Tagged().String())
+	}
+	return d, nil
+}
+
+// PlainLayers holds: a layer's file name is its diff ID.
+func (d *dockerArchiveDestination) PlainLayers() {}
+
+func (d *dockerArchiveDestination) Reuse(context.Context, digest.Digest, int64) (bool, error) {
+	return false, nil
+}
+
+func layerMember(d digest.Digest) string  { return d.Encoded() + ".tar" }
+func configMember(d digest.Digest) string { return d.Encoded() + ".json" }
+
+func (d *dockerArchiveDestination) Put(_ context.Context, c Content) error {
+	if c.Layer {
+		return d.w.add(c, layerMember)
+	}
+	return d.w.add(c, configMember)
+}
+
+func (d *dockerArchiveDestination) PutManifest(_ context.Context, m Manifest, instance bool) error {
+	if instance || !m.MediaType.IsImage() {
+		return errdef.Newf(errdef.ErrUnsupported, "a docker-archive holds single images: copying a whole list into it is not supported")
+	}
+	parsed, err := ParseImage(m.Bytes)
+	if err != nil {
+		return err
+	}
+	d.config = configMember(Digest(parsed.Config))
+	d.layers = []string{}
+	for _, l := range parsed.Layers {
+		d.layers = append(d.layers, layerMember(Digest(l)))
+	}
+	return nil
+}
+
+func (d *dockerArchiveDestination) Commit(context.Context) error {
+	data, err := json.Marshal([]savedImage{{Config: d.config, RepoTags: d.tags, Layers: d.layers}})
+	if err != nil {
+		return err
+	}
+	if err := d.w.member(savedManifest, int64(len(data)), bytes.NewReader(data)); err != nil {
+		return err
+	}
+	return d.w.finish()
+}
+
+func (d *dockerArchiveDestination) Close() error { return d.w.discard() }

@@ -1,0 +1,99 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+)
+
+// ociArchive reads an OCI layout in a tar file.
+type ociArchive struct {
+	t     *tarFile
+	entry v1.Descriptor
+}
+
+// memberOf is the place of a blob in the archive.
+func memberOf(d digest.Digest) string { return "blobs/" + d.Algorithm().String() + "/" + d.Encoded() }
+
+func openOCIArchive(l Ref, o Options) (Source, error) {
+	t, err := openTar(l.Path, o.Config.Engine.ImageCopyTmpDir)
+	if err != nil {
+		return nil, err
+	}
+	s := &ociArchive{t: t}
+	index, err := t.read(indexFile)
+	if err == nil {
+		s.entry, err = chooseEntry(index, l)
+	}
+	if err != nil {
+		return nil, firstError(err, t.close())
+	}
+	return s, nil
+}
+
+func (s *ociArchive) Manifest(_ context.Context, d digest.Digest) (Manifest, error) {
+	declared := types.MediaType("")
+	if d == "" {
+		d, declared = Digest(s.entry), s.entry.MediaType
+	}
+	data, err := s.t.read(memberOf(d))
+	if err != nil {
+		return Manifest{}, err
+	}
+	return withDigest(data, declared, d)
+}
+
+func (s *ociArchive) Blob(_ context.Context, d digest.Digest) (io.ReadCloser, int64, error) {
+	return s.t.open(memberOf(d))
+}
+
+func (s *ociArchive) Close() error { return s.t.close() }
+
+// ociArchiveDestination writes an OCI layout into a tar file.
+type ociArchiveDestination struct {
+	w     *tarWriter
+	image string
+	final Manifest
+}
+
+func createOCIArchive(l Ref) (Destination, error) {
+	w, err := createTar(l.Path)
+	if err != nil {
+		return nil, err
+	}
+	return &ociArchiveDestination{w: w, image: l.Image}, nil
+}
+
+func (d *ociArchiveDestination) WantsCompressed() bool { return true }
+
+func (d *ociArchiveDestination) Reuse(context.Context, digest.Digest, int64) (bool, error) {
+	return false, nil
+}
+
+func (d *ociArchiveDestination) Put(_ context.Context, c Content) error { return d.w.add(c, memberOf) }
+
+func (d *ociArchiveDestination) PutManifest(_ context.Context, m Manifest, instance bool) error {
+	if !instance {
+		d.final = m
+	}
+	return d.w.member(memberOf(m.Digest), int64(len(m.Bytes)), bytes.NewReader(m.Bytes))
+}
+
+func (d *ociArchiveDestination) Commit(context.Context) error {
+	index, err := addEntry(nil, d.final, d.image)
+	if err != nil {
+		return err
+	}
+	for name, data := range map[string][]byte{indexFile: index, layoutFile: []byte(layoutMarker)} {
+		if err := d.w.member(name, int64(len(data)), bytes.NewReader(data)); err != nil {
+			return err
+		}
+	}
+	return d.w.finish()
+}
+
+func (d *ociArchiveDestination) Close() error { return d.w.discard() }

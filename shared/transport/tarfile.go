@@ -1,0 +1,225 @@
+package transport
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+)
+
+// maxMembers bounds the members of an archive.
+const maxMembers = 1 << 20
+
+// tarFile gives the members of a tar file without unpacking it.
+type tarFile struct {
+	f       *os.File
+	members map[string]member
+}
+
+type member struct{ at, size int64 }
+
+// openTar lists the members. A compressed archive, or one that is a stream, is
+// first written to a nameless file in tmp.
+func openTar(name, tmp string) (*tarFile, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("opening file %q: %w", name, err)
+	}
+	t := &tarFile{members: map[string]member{}}
+	if t.f, err = plainFile(f, tmp); err != nil {
+		return nil, fmt.Errorf("opening file %q: %w", name, err)
+	}
+	if err := t.list(); err != nil {
+		t.f.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// plainFile gives f itself if it can be read at any place as it is.
+func plainFile(f *os.File, tmp string) (*os.File, error) {
+	magic := make([]byte, 2)
+	_, err := f.ReadAt(magic, 0)
+	seekable := err == nil || errors.Is(err, io.EOF)
+	if seekable && !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		return f, nil
+	}
+	defer f.Close()
+	var in io.Reader = f
+	if seekable {
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			return nil, err
+		}
+		in = z
+	}
+	out, err := nameless(tmp)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return nil, err
+	}
+	_, err = out.Seek(0, io.SeekStart)
+	return out, err
+}
+
+func nameless(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, "podsuite-image-")
+	if err != nil {
+		return nil, err
+	}
+	return f, os.Remove(f.Name())
+}
+
+func (t *tarFile) list() error {
+	links := map[string]string{}
+	r := tar.NewReader(t.f)
+	for len(t.members) < maxMembers {
+		h, err := r.Next()
+		if err == io.EOF {
+			for name, target := range links {
+				if m, ok := t.members[target]; ok {
+					t.members[name] = m
+				}
+			}
+			return nil
+		}
+		if err != nil {
+			return errdef.Newf(errdef.ErrInvalid, "reading archive: %w", err)
+		}
+		name := path.Clean("/" + h.Name)[1:]
+		switch h.Typeflag {
+		case tar.TypeReg:
+			at, err := t.f.Seek(0, io.SeekCurrent)
+			if err != nil {
+				return err
+			}
+			t.members[name] = member{at, h.Size}
+		case tar.TypeSymlink:
+			links[name] = path.Join("/", path.Dir(name), h.Linkname)[1:]
+		case tar.TypeLink:
+			links[name] = path.Clean("/" + h.Linkname)[1:]
+		}
+	}
+	return errdef.Newf(errdef.ErrInvalid, "reading archive: more than %d members", maxMembers)
+}
+
+func (t *tarFile) open(name string) (io.ReadCloser, int64, error) {
+	m, ok := t.members[name]
+	if !ok {
+		return nil, 0, errdef.Newf(errdef.ErrInvalid, "reading archive: it has no %q", name)
+	}
+	return io.NopCloser(io.NewSectionReader(t.f, m.at, m.size)), m.size, nil
+}
+
+func (t *tarFile) read(name string) ([]byte, error) {
+	r, _, err := t.open(name)
+	if err != nil {
+		return nil, err
+	}
+	return readSmall(r, name)
+}
+
+func (t *tarFile) close() error { return t.f.Close() }
+
+// tarWriter makes an archive beside its place and moves it there at the end.
+type tarWriter struct {
+	path string
+	tmp  *os.File
+
+	mu   sync.Mutex
+	tw   *tar.Writer
+	have map[string]bool
+}
+
+func createTar(path string) (*tarWriter, error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".archive-*")
+	if err != nil {
+		return nil, fmt.Errorf("create archive %q: %w", path, err)
+	}
+	return &tarWriter{path: path, tmp: tmp, tw: tar.NewWriter(tmp), have: map[string]bool{}}, nil
+}
+
+// add writes a member. Content of unknown size is kept in a nameless file
+// until its size is known.
+func (w *tarWriter) add(c Content, name func(digest.Digest) string) error {
+	if c.Size >= 0 && c.Digest != "" {
+		return w.member(name(c.Digest), c.Size, c.Reader)
+	}
+	f, err := nameless(filepath.Dir(w.path))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := io.Copy(onlyWriter{f}, c.Reader); err != nil {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	sum, size := c.Sum()
+	return w.member(name(sum), size, f)
+}
+
+func (w *tarWriter) member(name string, size int64, r io.Reader) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.have[name] {
+		_, err := io.Copy(io.Discard, r)
+		return err
+	}
+	h := &tar.Header{Name: name, Mode: 0o444, Size: size, Typeflag: tar.TypeReg, ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
+	if err := w.tw.WriteHeader(h); err != nil {
+		return fmt.Errorf("write archive: %w", err)
+	}
+	if _, err := io.Copy(w.tw, r); err != nil {
+		return fmt.Errorf("write archive: %w", err)
+	}
+	w.have[name] = true
+	return nil
+}
+
+// finish moves the archive to its place. A place that is not a regular file,
+// such as a pipe, gets the content written into it.
+func (w *tarWriter) finish() error {
+	if err := w.tw.Close(); err != nil {
+		return fmt.Errorf("write archive: %w", err)
+	}
+	if fi, err := os.Stat(w.path); err == nil && !fi.Mode().IsRegular() {
+		out, err := os.OpenFile(w.path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer out.Close()
+		if _, err = w.tmp.Seek(0, io.SeekStart); err == nil {
+			_, err = io.Copy(out, w.tmp)
+		}
+		return err
+	}
+	if err := w.tmp.Chmod(0o644); err != nil {
+		return err
+	}
+	return os.Rename(w.tmp.Name(), w.path)
+}
+
+// discard removes what is not in its place.
+func (w *tarWriter) discard() error {
+	err := os.Remove(w.tmp.Name())
+	if os.IsNotExist(err) {
+		err = nil
+	}
+	return firstError(w.tmp.Close(), err)
+}
