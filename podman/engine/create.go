@@ -77,7 +77,7 @@ func (e *Engine) store(ctx context.Context, c *container.Config, image store.Ima
 	}
 	for {
 		_, err = e.Store.CreateContainer(store.NewContainer{ID: c.ID, Names: []string{c.Name}, ImageID: image.ID,
-			Metadata: string(metadata), BigData: map[string][]byte{container.ConfigKey: data}})
+			Metadata: string(metadata), Volatile: c.AutoRemove, BigData: map[string][]byte{container.ConfigKey: data}})
 		taken := new(store.ConflictError)
 		switch {
 		case !errors.As(err, &taken):
