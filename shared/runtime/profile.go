@@ -70,7 +70,7 @@ func DefaultSpec(p Profile) (*specs.Spec, error) {
 	if p.PidsLimit > 0 {
 		spec.Linux.Resources.Pids = &specs.LinuxPids{Limit: &p.PidsLimit}
 	}
-	if !p.HostNetwork && !p.Privileged {
+	if !p.HostNetwork {
 		spec.Linux.Sysctl = DefaultSysctl()
 	}
 	return spec, nil
