@@ -20,6 +20,10 @@ import (
 
 // Create makes a container and starts nothing.
 func (e *Engine) Create(ctx context.Context, req *CreateRequest) (*container.Config, error) {
+	return e.create(ctx, container.NewID(), req)
+}
+
+func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*container.Config, error) {
 	if req.CIDFile != "" {
 		if _, err := os.Stat(req.CIDFile); err == nil {
 			return nil, errdef.Newf(errdef.ErrConflict, "container id file exists. Ensure another container is not using it or delete %s", req.CIDFile)
@@ -29,7 +33,7 @@ func (e *Engine) Create(ctx context.Context, req *CreateRequest) (*container.Con
 	if err != nil {
 		return nil, err
 	}
-	config, err := e.configure(req, image)
+	config, err := e.configure(id, req, image)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +96,7 @@ func (e *Engine) store(ctx context.Context, c *container.Config, image store.Ima
 }
 
 // configure makes the configuration of the request and its image.
-func (e *Engine) configure(req *CreateRequest, image store.Image) (*container.Config, error) {
+func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*container.Config, error) {
 	raw, err := e.Store.ImageConfig(image.ID)
 	if err != nil {
 		return nil, err
@@ -101,7 +105,7 @@ func (e *Engine) configure(req *CreateRequest, image store.Image) (*container.Co
 	if err := json.Unmarshal(raw, &file); err != nil {
 		return nil, fmt.Errorf("read configuration of image %q: %w", req.Image, err)
 	}
-	c := &container.Config{ID: container.NewID(), Name: req.Name, Image: imageName(req.Image, image), ImageID: image.ID, RawImage: req.Image,
+	c := &container.Config{ID: id, Name: req.Name, Image: imageName(req.Image, image), ImageID: image.ID, RawImage: req.Image,
 		Created: time.Now(), CreatedBy: req.CreatedBy, Terminal: req.Terminal, Stdin: req.Interactive, AutoRemove: req.AutoRemove,
 		StopTimeout: req.StopTimeout, DetachKeys: req.DetachKeys, Hostname: req.Hostname, User: first(req.User, file.Config.User), Groups: req.Groups,
 		WorkDir: first(req.WorkDir, file.Config.WorkingDir, "/"), Runtime: e.Config.Engine.Runtime, Init: req.Init}

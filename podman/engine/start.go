@@ -26,6 +26,41 @@ type StartRequest struct {
 // can't be started, nothing of it runs, and the error carries the exit status
 // that scripts know (125, 126, 127).
 func (e *Engine) Start(ctx context.Context, id string, req StartRequest) (status int, err error) {
+	return e.startWith(ctx, id, nil, req)
+}
+
+// Run makes a container and starts it, as Start does. Its launcher comes up
+// while the container is made.
+func (e *Engine) Run(ctx context.Context, create *CreateRequest, start StartRequest) (c *container.Config, status int, err error) {
+	id := container.NewID()
+	var launcher *monitor.Launcher
+	if len(create.Publish) == 0 && !create.PublishAll { // a launcher inherits the reserved ports
+		if launcher, err = e.launcher(id, nil); err != nil {
+			return nil, 0, err
+		}
+	}
+	if c, err = e.create(ctx, id, create); err != nil {
+		if launcher != nil {
+			launcher.Abandon()
+			os.RemoveAll(filepath.Dir(e.Store.ContainerRunDir(id)))
+		}
+		return nil, 0, err
+	}
+	status, err = e.startWith(ctx, id, launcher, start)
+	return c, status, err
+}
+
+// launcher starts the container's launcher.
+func (e *Engine) launcher(id string, ports []*os.File) (*monitor.Launcher, error) {
+	dir := e.Store.ContainerRunDir(id)
+	if err := mkdirPrivate(dir); err != nil {
+		return nil, err
+	}
+	return monitor.Prepare(dir, ports)
+}
+
+// startWith starts the container with a launcher that is up already, or nil.
+func (e *Engine) startWith(ctx context.Context, id string, launcher *monitor.Launcher, req StartRequest) (status int, err error) {
 	held, err := e.lockContainer(id)
 	if err != nil {
 		return 0, err
@@ -35,7 +70,7 @@ func (e *Engine) Start(ctx context.Context, id string, req StartRequest) (status
 		held.Remove()
 		return 0, noContainer(id, err)
 	}
-	s, err := e.start(ctx, config, req.Attach)
+	s, err := e.start(ctx, config, launcher, req.Attach)
 	held.Release()
 	if err != nil || s == nil {
 		return 0, err
@@ -62,7 +97,7 @@ func (e *Engine) Start(ctx context.Context, id string, req StartRequest) (status
 // start brings the container up, the lock held. It returns nil where it runs
 // already. The container's parts come up side by side: the launcher's
 // process, the network, the root file system.
-func (e *Engine) start(ctx context.Context, c *container.Config, attach bool) (_ *session, err error) {
+func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monitor.Launcher, attach bool) (_ *session, err error) {
 	switch s := e.status(c.ID); s.State {
 	case Running:
 		return nil, nil
@@ -72,20 +107,18 @@ func (e *Engine) start(ctx context.Context, c *container.Config, attach bool) (_
 	if err := e.cleanup(ctx, c); err != nil {
 		return nil, err
 	}
-	dir := e.Store.ContainerRunDir(c.ID)
-	for _, dir := range []string{dir, e.Store.ContainerDir(c.ID)} {
-		if err := mkdirPrivate(dir); err != nil {
+	if err := mkdirPrivate(e.Store.ContainerDir(c.ID)); err != nil {
+		return nil, err
+	}
+	var ports []*os.File
+	if launcher == nil {
+		if ports, err = network.HoldPorts(c.Network.Ports); err != nil {
+			return nil, &errdef.Exit{Code: 126, Err: err}
+		}
+		defer closeAll(ports)
+		if launcher, err = e.launcher(c.ID, ports); err != nil {
 			return nil, err
 		}
-	}
-	ports, err := network.HoldPorts(c.Network.Ports)
-	if err != nil {
-		return nil, &errdef.Exit{Code: 126, Err: err}
-	}
-	defer closeAll(ports)
-	launcher, err := monitor.Prepare(dir, ports)
-	if err != nil {
-		return nil, err
 	}
 	connected := make(chan error, 1)
 	go func() { connected <- e.connect(ctx, c) }()

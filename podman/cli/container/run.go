@@ -54,11 +54,10 @@ func (f *runFlags) run(cmd *cobra.Command, a *app.App, args []string) error {
 		return err
 	}
 	defer e.Close()
-	c, err := e.Create(cmd.Context(), req)
-	if err != nil {
+	c, status, err := e.Run(cmd.Context(), req, engine.StartRequest{Attach: !f.detach, Streams: streams})
+	if c == nil {
 		return errdefExit(err, 125)
 	}
-	status, err := e.Start(cmd.Context(), c.ID, engine.StartRequest{Attach: !f.detach, Streams: streams})
 	if err != nil {
 		if req.AutoRemove {
 			// Its process never was: with --rm nothing stays behind.
