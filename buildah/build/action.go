@@ -2,7 +2,9 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -10,9 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/podsuite/podsuite/buildah/build/fscopy"
 	"github.com/podsuite/podsuite/buildah/dockerfile"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/rootfs"
 )
 
 // action is what a step comes to in its stage.
@@ -297,25 +299,25 @@ func (s *stage) workdirAction(step *dockerfile.Step, w *dockerfile.Workdir) (*ac
 // makeDir makes a directory of the working container, owned by the user, if it
 // is missing.
 func (s *stage) makeDir(dir string) (made bool, err error) {
-	root, err := fscopy.OpenRoot(s.root)
+	if _, err := rootfs.Stat(s.root, dir); err == nil || !errors.Is(err, os.ErrNotExist) {
+		return false, err
+	}
+	user, err := s.user(s.doc.Config.User)
 	if err != nil {
 		return false, err
 	}
-	defer root.Close()
-	if exists, err := fscopy.Exists(root, dir); err != nil || exists {
-		return false, err
-	}
-	owner := fscopy.Owner{}
-	if s.doc.Config.User != "" {
-		user, err := s.user(s.doc.Config.User)
-		if err != nil {
-			return false, err
+	return true, rootfs.MkdirAll(s.root, dir, 0o755, user.UID, user.GID)
+}
+
+// user looks up "user[:group]" in the working container.
+func (s *stage) user(text string) (rootfs.User, error) {
+	user, err := rootfs.LookupUser(s.root, text)
+	if errors.Is(err, errdef.ErrNotFound) {
+		name, group, _ := strings.Cut(text, ":")
+		if _, userErr := rootfs.LookupUser(s.root, name); userErr != nil {
+			return user, errdef.Newf(errdef.ErrNotFound, "determining run uid: user: unknown user error looking up user %q", name)
 		}
-		owner = fscopy.Owner{UID: int(user.uid), GID: int(user.gid)}
+		return user, errdef.Newf(errdef.ErrNotFound, "determining run gid: group: unknown group error looking up group %q", group)
 	}
-	f, err := fscopy.MkdirAll(int(root.Fd()), dir, owner, s.b.req.Timestamp)
-	if err != nil {
-		return false, err
-	}
-	return true, f.Close()
+	return user, err
 }

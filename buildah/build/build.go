@@ -40,7 +40,7 @@ func Build(ctx context.Context, st *store.Store, cfg *config.Config, rt ocirunti
 	if err := checkPlatforms(plan); err != nil {
 		return "", err
 	}
-	if err := Heal(ctx, st, rt); err != nil {
+	if err := Heal(ctx, st, cfg, rt); err != nil {
 		return "", fmt.Errorf("clean up after an interrupted build: %w", err)
 	}
 	shop, err := openWorkshop(st, rt)

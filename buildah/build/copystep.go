@@ -212,7 +212,7 @@ func (s *stage) owner(text string) (fscopy.Owner, error) {
 	if uid, err := strconv.ParseUint(name, 10, 32); err == nil && group == "" {
 		return fscopy.Owner{UID: int(uid), GID: int(uid)}, nil
 	}
-	return fscopy.Owner{UID: int(user.uid), GID: int(user.gid)}, nil
+	return fscopy.Owner{UID: user.UID, GID: user.GID}, nil
 }
 
 // copyDocs copies here-documents, through files in the container's own

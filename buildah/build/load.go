@@ -153,7 +153,7 @@ func TagNames(tags []string) ([]string, error) {
 	for _, tag := range tags {
 		name, err := ref.Parse(tag)
 		if err != nil {
-			return nil, errdef.Newf(errdef.ErrInvalid, "tag %s: invalid reference format: %w", tag, bottom(err))
+			return nil, errdef.Newf(errdef.ErrInvalid, "tag %s: invalid reference format: %s", tag, nameError(err))
 		}
 		if name.IsShort() {
 			name.Domain = "localhost"
@@ -166,14 +166,9 @@ func TagNames(tags []string) ([]string, error) {
 	return names, nil
 }
 
-func bottom(err error) error {
-	for {
-		next := errors.Unwrap(err)
-		if next == nil {
-			return err
-		}
-		err = next
-	}
+// nameError is what is wrong with a name, without saying that it is one.
+func nameError(err error) string {
+	return strings.TrimPrefix(err.Error(), "invalid reference format: ")
 }
 
 // platformArgs are the arguments that every build knows. Build and target

@@ -15,7 +15,7 @@ import (
 func (b *builder) lookUp(ctx context.Context, name string) (store.Image, error) {
 	if !ref.HasTransport(name) && !ref.IsHex(name) {
 		if _, err := ref.Parse(name); err != nil {
-			return store.Image{}, errdef.Newf(errdef.ErrInvalid, "parsing reference %q: %w", name, bottom(err))
+			return store.Image{}, errdef.Newf(errdef.ErrInvalid, "parsing reference %q: %s", name, nameError(err))
 		}
 	}
 	policy := b.req.Pull

@@ -11,9 +11,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/podsuite/podsuite/buildah/build/fscopy"
 	"github.com/podsuite/podsuite/buildah/dockerfile"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/rootfs"
 )
 
 // maxSecret is the size of the largest secret, in bytes.
@@ -76,16 +76,11 @@ func (r *runStep) mountSource(ctx context.Context, m dockerfile.Mount) (string, 
 			return "", err
 		}
 	}
-	root, err := fscopy.OpenRoot(dir)
-	if err != nil {
-		return "", err
-	}
-	defer root.Close()
-	real, err := fscopy.Resolve(root, m.Source)
+	below, err := rootfs.ResolvePath(dir, m.Source)
 	if err != nil {
 		return "", fmt.Errorf("mount source %q: %w", m.Source, err)
 	}
-	return real, nil
+	return filepath.Join(dir, below), nil
 }
 
 // cacheMount gives a directory that later builds find as this one left it.

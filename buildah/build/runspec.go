@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/podsuite/podsuite/shared/rootfs"
 	"github.com/podsuite/podsuite/shared/runtime"
 )
 
@@ -21,7 +22,7 @@ func (r *runStep) spec(ctx context.Context, bundle string) (*specs.Spec, error) 
 		return nil, err
 	}
 	spec, err := runtime.DefaultSpec(runtime.Profile{
-		Rootless: s.b.cfg.Rootless, HostNetwork: r.network == "host", Capabilities: caps,
+		Rootless: s.b.cfg.Rootless, HostNetwork: r.network == networkHost, Capabilities: caps,
 	})
 	if err != nil {
 		return nil, err
@@ -37,13 +38,19 @@ func (r *runStep) spec(ctx context.Context, bundle string) (*specs.Spec, error) 
 	if spec.Process.Cwd == "" {
 		spec.Process.Cwd = "/"
 	}
-	spec.Process.User = specs.User{UID: user.uid, GID: user.gid, AdditionalGids: append([]uint32{user.gid}, user.groups...)}
+	spec.Process.User = specs.User{UID: uint32(user.UID), GID: uint32(user.GID), AdditionalGids: []uint32{uint32(user.GID)}}
+	for _, gid := range user.Groups {
+		spec.Process.User.AdditionalGids = append(spec.Process.User.AdditionalGids, uint32(gid))
+	}
 	if caps == nil {
 		caps = runtime.DefaultCapabilities()
 	}
-	spec.Process.Capabilities = runtime.CapabilitySets(caps, user.uid)
+	spec.Process.Capabilities = runtime.CapabilitySets(caps, uint32(user.UID))
 	spec.Process.Env = r.environment(user)
 	spec.Linux.CgroupsPath = ""
+	if r.network == networkPrivate {
+		runtime.SetNamespace(spec, specs.NetworkNamespace, nsPath(s.b.st, s.container))
+	}
 	if err := r.hostFiles(spec, bundle); err != nil {
 		return nil, err
 	}
@@ -64,7 +71,7 @@ func (b *builder) capabilities() ([]string, error) {
 }
 
 // environment is the image's, then what the process should know anyway.
-func (r *runStep) environment(user userInfo) []string {
+func (r *runStep) environment(user rootfs.User) []string {
 	s := r.s
 	env := slices.Clone(s.doc.Config.Env)
 	has := func(name string) bool {
@@ -86,8 +93,8 @@ func (r *runStep) environment(user userInfo) []string {
 	if !has("HOSTNAME") {
 		env = append(env, "HOSTNAME="+s.container[:12])
 	}
-	if !has("HOME") && user.home != "" {
-		env = append(env, "HOME="+user.home)
+	if !has("HOME") && user.Home != "" {
+		env = append(env, "HOME="+user.Home)
 	}
 	return env
 }
@@ -95,14 +102,17 @@ func (r *runStep) environment(user userInfo) []string {
 // hostFiles mounts the files of /etc that depend on host and network.
 func (r *runStep) hostFiles(spec *specs.Spec, bundle string) error {
 	resolv := ""
-	if r.network != "none" {
-		data, err := os.ReadFile("/etc/resolv.conf")
-		if err != nil && !os.IsNotExist(err) {
+	if r.network != networkNone {
+		var err error
+		if resolv, err = resolvConf(r.network == networkPrivate); err != nil {
 			return err
 		}
-		resolv = string(data)
 	}
-	hosts := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + spec.Hostname + "\n"
+	own := "127.0.1.1"
+	if r.addr != nil {
+		own = r.addr.String()
+	}
+	hosts := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" + own + "\t" + spec.Hostname + "\n"
 	for _, f := range []struct{ name, content, target string }{
 		{"resolv.conf", resolv, "/etc/resolv.conf"},
 		{"hosts", hosts, "/etc/hosts"},

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/podsuite/podsuite/buildah/build/fscopy"
 	"github.com/podsuite/podsuite/buildah/dockerfile"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/rootfs"
 	"github.com/podsuite/podsuite/shared/runtime"
 )
 
@@ -23,18 +26,13 @@ type runStep struct {
 	inst    *dockerfile.Run
 	args    []string   // of the process
 	script  string     // content of the one here-document that is the whole command
-	network string     // "host", "none" or "private"
+	network string     // networkPrivate, networkHost or networkNone
+	addr    net.IP     // on the default network
 	locks   []*os.File // on cache directories, until the step ends
 }
 
 func (s *stage) runAction(step *dockerfile.Step, inst *dockerfile.Run) (*action, error) {
-	r := &runStep{s: s, inst: inst, network: s.b.req.Network}
-	switch {
-	case inst.Network == "none" || inst.Network == "host":
-		r.network = inst.Network
-	case r.network == "":
-		r.network = "host"
-	}
+	r := &runStep{s: s, inst: inst, network: s.b.networkOf(inst.Network)}
 	r.command()
 	args := s.argList()
 	line := "/bin/sh -c " + afterKeyword(step.Original)
@@ -110,7 +108,7 @@ func isBareHeredoc(line string) bool {
 }
 
 // do runs the command in the working container.
-func (r *runStep) do(ctx context.Context) error {
+func (r *runStep) do(ctx context.Context) (err error) {
 	s := r.s
 	if err := s.ensure(); err != nil {
 		return err
@@ -125,6 +123,13 @@ func (r *runStep) do(ctx context.Context) error {
 			f.Close()
 		}
 	}()
+	if r.network == networkPrivate {
+		var disconnect func() error
+		if r.addr, disconnect, err = s.connect(ctx); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, disconnect()) }()
+	}
 	spec, err := r.spec(ctx, bundle)
 	if err != nil {
 		return err
@@ -134,7 +139,7 @@ func (r *runStep) do(ctx context.Context) error {
 		return err
 	}
 	defer root.Close()
-	made, err := missingTargets(root, spec.Mounts)
+	made, err := missingTargets(s.root, spec.Mounts)
 	if err != nil {
 		return err
 	}
@@ -148,26 +153,38 @@ func (r *runStep) do(ctx context.Context) error {
 }
 
 // missingTargets lists the mount points of bind mounts that the runtime is
-// going to make, and which are no part of the image.
-func missingTargets(root *os.File, mounts []specs.Mount) ([]string, error) {
+// going to make, and which are no part of the image; the deepest come first.
+func missingTargets(root string, mounts []specs.Mount) ([]string, error) {
 	var made []string
 	for _, m := range mounts {
-		if m.Type != "bind" && !slices.Contains(m.Options, "bind") {
+		if !slices.Contains(m.Options, "bind") && !slices.Contains(m.Options, "rbind") {
 			continue
 		}
-		if strings.HasPrefix(m.Destination, "/dev/") || strings.HasPrefix(m.Destination, "/sys") || strings.HasPrefix(m.Destination, "/proc") {
-			continue
-		}
-		exists, err := fscopy.Exists(root, m.Destination)
-		if err != nil {
-			return nil, err
-		}
-		if !exists {
-			made = append(made, m.Destination)
+		for dir := path.Clean(m.Destination); dir != "/" && !kernelDir(dir); dir = path.Dir(dir) {
+			_, err := rootfs.Stat(root, dir)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, os.ErrNotExist) {
+				return nil, err
+			}
+			if !slices.Contains(made, dir) {
+				made = append(made, dir)
+			}
 		}
 	}
-	slices.Reverse(made)
+	slices.SortFunc(made, func(a, b string) int { return len(b) - len(a) })
 	return made, nil
+}
+
+// kernelDir tells whether the path lies in a file system that is mounted first.
+func kernelDir(dir string) bool {
+	for _, top := range []string{"/dev", "/proc", "/sys"} {
+		if dir == top || strings.HasPrefix(dir, top+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // execute runs the container to its end.

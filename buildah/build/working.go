@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/store"
 )
@@ -153,7 +154,7 @@ func (w *workshop) ids() []string {
 
 // Heal removes what builds that were killed left behind: their working
 // containers, with what may still run in them, and their lock files.
-func Heal(ctx context.Context, st *store.Store, rt runtime.Runtime) error {
+func Heal(ctx context.Context, st *store.Store, cfg *config.Config, rt runtime.Runtime) error {
 	entries, err := os.ReadDir(locksDir(st))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -187,7 +188,7 @@ func Heal(ctx context.Context, st *store.Store, rt runtime.Runtime) error {
 				continue // it lives
 			}
 		}
-		errs = append(errs, rt.Delete(ctx, c.ID, true), st.Unmount(c.ID, true), st.RemoveContainer(c.ID))
+		errs = append(errs, rt.Delete(ctx, c.ID, true), healNetwork(ctx, st, cfg, c.ID), st.Unmount(c.ID, true), st.RemoveContainer(c.ID))
 	}
 	return errors.Join(errs...)
 }

@@ -172,9 +172,9 @@ func (o *buildFlags) check() error {
 		return errdef.Newf(errdef.ErrInvalid, "unrecognized isolation type %q", o.isolation)
 	}
 	switch o.req.Network {
-	case "", "none", "host":
-	case "private":
-		return errdef.Newf(errdef.ErrUnsupported, "network %q is not supported for builds: choose host or none", o.req.Network)
+	case "", "none", "host", "private":
+	case "default":
+		o.req.Network = ""
 	default:
 		return errdef.Newf(errdef.ErrNotFound, "setup network: unable to find network with name or ID %s: network not found", o.req.Network)
 	}

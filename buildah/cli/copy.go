@@ -9,6 +9,7 @@ import (
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
+	"github.com/podsuite/podsuite/shared/ref"
 )
 
 // copyFlags are the options that pull and push share.
@@ -104,9 +105,10 @@ func newPush(a *app) *cobra.Command {
 			defer stop()
 			p := imgcopy.PushOptions{Format: format, Progress: o.progress()}
 			p.Registry.AuthFile, p.Registry.CertDir, p.Registry.TLSVerify = o.authFile, o.certDir, o.tls(cmd)
-			result, err := imgcopy.Push(ctx, st, cfg, args[0], append(args, "")[1], p)
+			destination := append(args, "")[1]
+			result, err := imgcopy.Push(ctx, st, cfg, args[0], destination, p)
 			if err != nil {
-				return err
+				return fmt.Errorf("pushing image %q to %q: %w", args[0], shown(args[0], destination), err)
 			}
 			if digestFile != "" {
 				return os.WriteFile(digestFile, []byte(result.Digest().String()), 0o644)
@@ -118,4 +120,15 @@ func newPush(a *app) *cobra.Command {
 	cmd.Flags().StringVarP(&format, "format", "f", "", "manifest type (oci or v2s2) to use in the destination (default is manifest type of source)")
 	cmd.Flags().StringVar(&digestFile, "digestfile", "", "after copying the image, write the digest of the resulting image to the file")
 	return cmd
+}
+
+// shown is a push's destination as messages name it.
+func shown(image, destination string) string {
+	if destination == "" {
+		destination = image
+	}
+	if ref.HasTransport(destination) {
+		return destination
+	}
+	return "docker://" + destination
 }

@@ -36,7 +36,7 @@ func newRmi(a *app) *cobra.Command {
 				return err
 			}
 			// What a killed build left would keep its base image in use.
-			if err := build.Heal(cmd.Context(), st, rt); err != nil {
+			if err := build.Heal(cmd.Context(), st, cfg, rt); err != nil {
 				return err
 			}
 			var failed []error

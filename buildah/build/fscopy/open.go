@@ -1,10 +1,6 @@
 package fscopy
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path"
 	"unsafe"
@@ -72,48 +68,9 @@ func setTimes(fd int, times *[2]unix.Timespec) error {
 	return nil
 }
 
-// OpenRoot opens a root directory for MkdirAll, Exists and ReadFile.
+// OpenRoot opens a root directory for RemoveEmpty.
 func OpenRoot(dir string) (*os.File, error) {
 	return os.OpenFile(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-}
-
-// Exists tells whether a path inside the root is there, following links inside it.
-func Exists(root *os.File, name string) (bool, error) {
-	f, err := openBelow(int(root.Fd()), clean(name), unix.O_PATH, 0, true)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, f.Close()
-}
-
-// ReadFile reads a regular file inside the root, at most limit bytes of it.
-func ReadFile(root *os.File, name string, limit int64) ([]byte, error) {
-	f, err := openBelow(int(root.Fd()), clean(name), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0, true)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read %q: not a regular file", name)
-	}
-	return io.ReadAll(io.LimitReader(f, limit))
-}
-
-// Resolve follows links inside the root and returns where the path really is.
-func Resolve(root *os.File, name string) (string, error) {
-	f, err := openBelow(int(root.Fd()), clean(name), unix.O_PATH, 0, true)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	return os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 }
 
 // RemoveEmpty removes an empty file or directory inside the root, and leaves

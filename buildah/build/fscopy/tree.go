@@ -169,7 +169,12 @@ func (t *Tree) dangling(name string) error {
 // globDir matches one element of a pattern in the directory dir.
 func (t *Tree) globDir(dir, part string) ([]string, error) {
 	if !hasWildcard(part) {
-		return []string{path.Join(dir, part)}, nil
+		name := path.Join(dir, part)
+		f, err := t.open(name, unix.O_PATH, true)
+		if err != nil {
+			return nil, nil // not there: no match
+		}
+		return []string{name}, f.Close()
 	}
 	f, err := t.open(dir, unix.O_RDONLY|unix.O_DIRECTORY, true)
 	if err != nil {
