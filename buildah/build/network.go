@@ -30,12 +30,22 @@ func (b *builder) networkOf(own string) string {
 		return own
 	case b.req.Network != "":
 		return b.req.Network
-	case b.cfg.Rootless:
-		if _, err := exec.LookPath("pasta"); err != nil {
-			return networkHost
-		}
+	case b.cfg.Rootless && !pastaWorks():
+		return networkHost
 	}
 	return networkPrivate
+}
+
+// pastaWorks tells whether pasta is installed and has the device that it needs.
+func pastaWorks() bool {
+	if _, err := exec.LookPath("pasta"); err != nil {
+		return false
+	}
+	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	return f.Close() == nil
 }
 
 // networks opens the networks that containers share with builds.

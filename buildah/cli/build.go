@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -116,6 +117,9 @@ func runBuild(cmd *cobra.Command, a *app, o *buildFlags, args []string) error {
 	ctx, stop := cliout.Interruptible(cmd.Context())
 	defer stop()
 	id, err := build.Build(ctx, st, cfg, rt, *req)
+	if err != nil && ctx.Err() != nil {
+		return &errdef.Exit{Code: 130, Err: errors.New("build interrupted")}
+	}
 	if err != nil {
 		return err
 	}
