@@ -8,10 +8,14 @@ import (
 	"github.com/podsuite/podsuite/podman/engine/monitor"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/runtime"
+	"github.com/podsuite/podsuite/shared/store"
 )
 
 func main() {
 	runtime.MaybeInit()
 	monitor.MaybeLaunch()
+	if store.MaybeInit() {
+		return
+	}
 	os.Exit(cliout.Main("podman", cli.NewRoot(), cliout.MainOptions{}))
 }

@@ -44,14 +44,16 @@ func (e *Engine) Exec(ctx context.Context, nameOrID string, req ExecRequest) (st
 	if err != nil {
 		return 0, err
 	}
-	if e.status(c.ID).State != Running {
+	state := e.status(c.ID)
+	if state.State != Running {
 		return 0, &errdef.Exit{Code: 255, Err: errdef.Newf(errdef.ErrConflict, "can only create exec sessions on running containers: container state improper")}
 	}
 	keys, err := parseDetachKeys(first(req.Streams.DetachKeys, config.DetachKeys))
 	if err != nil {
 		return 0, &errdef.Exit{Code: 255, Err: err}
 	}
-	process, err := e.execProcess(config, &req)
+	defer runtime.WarmCgroups()()
+	process, err := e.execProcess(config, state.Pid, &req)
 	if err != nil {
 		return 0, err
 	}
@@ -92,14 +94,10 @@ func (e *Engine) Exec(ctx context.Context, nameOrID string, req ExecRequest) (st
 }
 
 // execProcess makes the process's specification: what is not asked for is as
-// the container has it.
-func (e *Engine) execProcess(c *container.Config, req *ExecRequest) (*specs.Process, error) {
-	root, err := e.Store.Mount(c.ID)
-	if err != nil {
-		return nil, err
-	}
-	defer e.Store.Unmount(c.ID, false)
-	user, err := lookupUser(root, first(req.User, c.User), c.Groups)
+// the container has it. Its users are looked up in what its first process has
+// for a root, mounts included.
+func (e *Engine) execProcess(c *container.Config, pid int, req *ExecRequest) (*specs.Process, error) {
+	user, err := lookupUser(fmt.Sprintf("/proc/%d/root", pid), first(req.User, c.User), c.Groups)
 	if err != nil {
 		return nil, &errdef.Exit{Code: 255, Err: err}
 	}

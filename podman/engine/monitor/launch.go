@@ -68,6 +68,7 @@ func MaybeLaunch() {
 // launch starts the container and turns into its monitor. It returns only
 // with an error, and then nothing of the container's process is left.
 func launch() error {
+	cold := runtime.WarmCgroups()
 	var req Request
 	buf := make([]byte, 64<<10)
 	kind, body, err := wire.Receive(fdControl, buf, 0)
@@ -93,6 +94,7 @@ func launch() error {
 	}
 	ctx := context.Background()
 	started, err := create(ctx, rt, &req, &spec)
+	cold()
 	if err != nil {
 		return err
 	}
