@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Run runs every script of dir as a parallel subtest.
+// Run runs every script of dir as a parallel subtest. With CLITEST_CONTINUE set
+// a script goes on after a line that failed, to show all that fail.
 func Run(t *testing.T, dir string) {
 	t.Helper()
 	top := Top(t)
@@ -30,6 +31,7 @@ func Run(t *testing.T, dir string) {
 		Setup:              h.setup,
 		Condition:          h.condition,
 		RequireUniqueNames: true,
+		ContinueOnError:    os.Getenv("CLITEST_CONTINUE") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":    cmdStatus,
 			"tty":       cmdTTY,

@@ -106,7 +106,6 @@ func (h *harness) writeUser(env *testscript.Env) error {
 # Runs a command as an ordinary user who has just logged in.
 unset CONTAINERS_STORAGE_CONF CONTAINERS_CONF REGISTRY_AUTH_FILE
 export HOME=%[1]s XDG_RUNTIME_DIR=%[2]s USER=%[3]s LOGNAME=%[3]s TMPDIR=/tmp
-cd "$HOME"
 exec setpriv --reuid %[4]s --regid %[5]s --clear-groups --inh-caps=-all -- "$@"
 `, home, runtimeDir, u.Username, u.Uid, u.Gid)
 	return os.WriteFile(filepath.Join(dir, "user"), []byte(script), 0o755)
