@@ -1,0 +1,322 @@
+package network
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+)
+
+// maxFile is the most that is read of a network file, in bytes.
+const maxFile = 1 << 20
+
+// defaultNetwork is the network that needs no file.
+func (m *Manager) defaultNetwork() Network {
+	id := sha256.Sum256([]byte(m.o.DefaultNetwork))
+	return Network{
+		Name: m.o.DefaultNetwork, ID: hex.EncodeToString(id[:]), Driver: "bridge", NetworkInterface: "podman0",
+		Created: time.Now(), Subnets: []Subnet{m.subnet}, IPv6Enabled: m.subnet.Subnet.IP.To4() == nil,
+		IPAMOptions: map[string]string{"driver": "host-local"},
+	}
+}
+
+// Network finds a network by name, ID or unique prefix of its ID.
+func (m *Manager) Network(name string) (Network, error) {
+	if checkName(name) != nil {
+		return Network{}, errdef.Newf(errdef.ErrNotFound, "unable to find network with name or ID %s: network not found", name)
+	}
+	n, err := readNetwork(filepath.Join(m.o.ConfigDir, name+".json"))
+	if err == nil && n.Name == name {
+		return n, nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return Network{}, err
+	}
+	if name == m.o.DefaultNetwork {
+		return m.defaultNetwork(), nil
+	}
+	all, err := m.Networks()
+	if err != nil {
+		return Network{}, err
+	}
+	var found []Network
+	for _, n := range all {
+		if n.Name == name || n.ID == name {
+			return n, nil
+		}
+		if strings.HasPrefix(n.ID, name) {
+			found = append(found, n)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return Network{}, errdef.Newf(errdef.ErrNotFound, "unable to find network with name or ID %s: network not found", name)
+	}
+	return Network{}, errdef.Newf(errdef.ErrConflict, "more than one result for network ID %s", name)
+}
+
+// Networks lists the networks by name. A file that can't be understood is an
+// error that names it.
+func (m *Manager) Networks() ([]Network, error) {
+	entries, err := os.ReadDir(m.o.ConfigDir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("list networks: %w", err)
+	}
+	var all []Network
+	seen := false
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".json") {
+			continue
+		}
+		n, err := readNetwork(filepath.Join(m.o.ConfigDir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		seen = seen || n.Name == m.o.DefaultNetwork
+		all = append(all, n)
+	}
+	if !seen {
+		all = append(all, m.defaultNetwork())
+	}
+	slices.SortFunc(all, func(a, b Network) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+func readNetwork(path string) (Network, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Network{}, fmt.Errorf("read network: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("it is larger than %d bytes", maxFile)
+	}
+	var n Network
+	if err == nil {
+		err = json.Unmarshal(data, &n)
+	}
+	if err == nil {
+		err = n.check()
+	}
+	if err != nil {
+		return Network{}, errdef.Newf(errdef.ErrInvalid, "read network %q: %w", path, err)
+	}
+	return n, nil
+}
+
+func (n *Network) check() error {
+	if err := checkName(n.Name); err != nil {
+		return err
+	}
+	if n.Driver == "bridge" && !validLinkName(n.NetworkInterface) {
+		return errdef.Newf(errdef.ErrInvalid, "invalid interface name %q", n.NetworkInterface)
+	}
+	for i := range n.Subnets {
+		s := &n.Subnets[i]
+		s.Subnet.IP = s.Subnet.IP.Mask(s.Subnet.Mask)
+		if v4 := s.Gateway.To4(); v4 != nil {
+			s.Gateway = v4
+		}
+		if _, err := leaseRange(*s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkName refuses what can't be a network's name.
+func checkName(name string) error {
+	for i, c := range name {
+		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !alnum && (i == 0 || !strings.ContainsRune("_.-", c)) {
+			name = ""
+			break
+		}
+	}
+	if name == "" || len(name) > 200 {
+		return errdef.Newf(errdef.ErrInvalid, "network name %q: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument", name)
+	}
+	return nil
+}
+
+// validLinkName follows the kernel's rule for names of links.
+func validLinkName(s string) bool {
+	return s != "" && len(s) < unix.IFNAMSIZ && s != "." && s != ".." && !strings.ContainsAny(s, "/: \t\n\x00%")
+}
+
+func mtuOf(n *Network) int {
+	mtu, _ := strconv.Atoi(n.Options["mtu"])
+	return max(mtu, 0)
+}
+
+// Create makes a network and returns it as made: what the given one leaves
+// open (ID, interface, subnet, gateway) is chosen.
+func (m *Manager) Create(n Network) (Network, error) {
+	if err := checkName(n.Name); err != nil {
+		return n, err
+	}
+	if n.Driver == "" {
+		n.Driver = "bridge"
+	}
+	if n.Driver != "bridge" {
+		return n, errdef.Newf(errdef.ErrUnsupported, "network driver %q is not supported", n.Driver)
+	}
+	if err := os.MkdirAll(m.o.ConfigDir, 0o755); err != nil {
+		return n, fmt.Errorf("make network directory: %w", err)
+	}
+	held, err := lockFile(filepath.Join(m.o.ConfigDir, ".lock"))
+	if err != nil {
+		return n, err
+	}
+	defer held.Close()
+	all, err := m.Networks()
+	if err != nil {
+		return n, err
+	}
+	for _, other := range all {
+		if other.Name == n.Name {
+			return n, errdef.Newf(errdef.ErrConflict, "network name %s already used: network already exists", n.Name)
+		}
+	}
+	id := sha256.Sum256([]byte(n.Name))
+	n.ID, n.Created = hex.EncodeToString(id[:]), time.Now()
+	if n.IPAMOptions == nil {
+		n.IPAMOptions = map[string]string{"driver": "host-local"}
+	}
+	if err := m.complete(&n, all); err != nil {
+		return n, err
+	}
+	if err := n.check(); err != nil {
+		return n, err
+	}
+	return n, writeNetwork(filepath.Join(m.o.ConfigDir, n.Name+".json"), n)
+}
+
+// complete chooses the interface and subnets that n leaves open.
+func (m *Manager) complete(n *Network, all []Network) error {
+	taken := map[string]bool{"podman0": true}
+	var used []IPNet
+	for _, other := range all {
+		taken[other.NetworkInterface] = true
+		for _, s := range other.Subnets {
+			used = append(used, s.Subnet)
+		}
+	}
+	if n.NetworkInterface != "" && taken[n.NetworkInterface] {
+		return errdef.Newf(errdef.ErrConflict, "bridge name %s already in use", n.NetworkInterface)
+	}
+	for i := 1; n.NetworkInterface == ""; i++ {
+		if name := fmt.Sprintf("podman%d", i); !taken[name] {
+			n.NetworkInterface = name
+		}
+	}
+	for i := range n.Subnets {
+		s := &n.Subnets[i]
+		for _, u := range used {
+			if overlap(u, s.Subnet) {
+				return errdef.Newf(errdef.ErrConflict, "subnet %s is already used on the host or by another config", s.Subnet.String())
+			}
+		}
+		if s.Gateway == nil && !n.Internal {
+			with, err := subnetOf(s.Subnet.String())
+			if err != nil {
+				return err
+			}
+			s.Gateway = with.Gateway
+		}
+	}
+	if len(n.Subnets) > 0 {
+		return nil
+	}
+	if links, err := netlink.AddrList(nil, netlink.FAMILY_V4); err == nil {
+		for _, a := range links {
+			used = append(used, IPNet{*a.IPNet})
+		}
+	}
+	s, err := freeSubnet(used)
+	n.Subnets = []Subnet{s}
+	return err
+}
+
+// freeSubnet is the first /24 from 10.89.0.0 on that overlaps none of used.
+func freeSubnet(used []IPNet) (Subnet, error) {
+next:
+	for i := 89 << 8; i < 256<<8; i++ {
+		s, err := subnetOf(fmt.Sprintf("10.%d.%d.0/24", i>>8, i&255))
+		if err != nil {
+			return Subnet{}, err
+		}
+		for _, u := range used {
+			if overlap(u, s.Subnet) {
+				continue next
+			}
+		}
+		return s, nil
+	}
+	return Subnet{}, errdef.Newf(errdef.ErrUnavailable, "could not find free subnet from subnet pools")
+}
+
+func overlap(a, b IPNet) bool {
+	return a.Contains(b.IP.Mask(b.Mask)) || b.Contains(a.IP.Mask(a.Mask))
+}
+
+func writeNetwork(path string, n Network) error {
+	data, err := json.MarshalIndent(n, "", "     ")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".network-*")
+	if err != nil {
+		return fmt.Errorf("write network: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(append(data, '\n'))
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write network: %w", err)
+	}
+	return nil
+}
+
+// Remove takes away a network that no container uses, with its bridge.
+func (m *Manager) Remove(name string) error {
+	n, err := m.Network(name)
+	if err != nil {
+		return err
+	}
+	if n.Name == m.o.DefaultNetwork {
+		return errdef.Newf(errdef.ErrInvalid, "default network %s cannot be removed", n.Name)
+	}
+	if ids := (leases{m.leaseDir(n.Name)}).live(); len(ids) > 0 {
+		return errdef.Newf(errdef.ErrBusy, "%q has associated containers with it: network is being used", n.Name)
+	}
+	if !m.o.Rootless {
+		if err := forgetNetwork(&n); err != nil {
+			return err
+		}
+	}
+	os.RemoveAll(m.leaseDir(n.Name))
+	if err := os.Remove(filepath.Join(m.o.ConfigDir, n.Name+".json")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove network: %w", err)
+	}
+	return nil
+}

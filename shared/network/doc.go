@@ -1,0 +1,14 @@
+// Package network connects containers: network namespaces, bridges, addresses,
+// published ports and, for ordinary users, pasta.
+//
+// A network is a JSON file in netavark's format; the network "podman" is there
+// without one. Addresses in use are symbolic links in the run directory, one
+// per address, so that taking one is a single atomic system call. Published
+// ports and masquerading are elements of the sets and maps of one nftables
+// table, "inet podman", whose rules never change: adding a container is one
+// small batch that touches nobody else. What is found missing (after a reboot,
+// a flushed ruleset, a killed command) is made again; what is left over is
+// taken over.
+//
+// It imports shared/errdef, vishvananda/netlink, google/nftables and x/sys.
+package network

@@ -1,0 +1,295 @@
+package network
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// tableName is the one nftables table of ours, of family inet.
+const tableName = "podman"
+
+// The sets and maps of the table. A published port is an element of ports4/6,
+// or of addrs4/6 when it is published on one address of the host. A network is
+// its bridge in one of the bridge sets and its subnets in subnets4/6.
+const (
+	setBridges  = "bridges"  // every bridge with a way out
+	setInternal = "internal" // bridges without one
+	setIsolated = "isolated" // bridges that no other bridge reaches
+	setSame     = "same"     // pairs of a bridge and itself
+)
+
+// firewall is the table's description, made for one batch and thrown away.
+type firewall struct {
+	table                       *nftables.Table
+	bridges, internal, isolated *nftables.Set
+	same                        *nftables.Set
+	v4, v6                      familySets
+}
+
+// familySets are what IPv4 and IPv6 each have.
+type familySets struct {
+	family       byte
+	subnets      *nftables.Set
+	ports, addrs *nftables.Set // maps to an address and port
+	source, dest uint32        // offsets in the network header
+	length       uint32        // of an address
+}
+
+func newFirewall() *firewall {
+	t := &nftables.Table{Family: nftables.TableFamilyINet, Name: tableName}
+	set := func(name string, key nftables.SetDatatype) *nftables.Set {
+		return &nftables.Set{Table: t, Name: name, KeyType: key}
+	}
+	family := func(suffix string, number byte, addr nftables.SetDatatype, source, dest uint32) familySets {
+		target := nftables.MustConcatSetType(addr, nftables.TypeInetService)
+		f := familySets{family: number, source: source, dest: dest, length: addr.Bytes}
+		f.subnets = set("subnets"+suffix, addr)
+		f.subnets.Interval = true
+		f.ports = set("ports"+suffix, nftables.MustConcatSetType(nftables.TypeInetProto, nftables.TypeInetService))
+		f.addrs = set("addrs"+suffix, nftables.MustConcatSetType(addr, nftables.TypeInetProto, nftables.TypeInetService))
+		for _, m := range []*nftables.Set{f.ports, f.addrs} {
+			m.IsMap, m.DataType, m.Concatenation = true, target, true
+		}
+		return f
+	}
+	f := &firewall{table: t,
+		bridges:  set(setBridges, nftables.TypeIFName),
+		internal: set(setInternal, nftables.TypeIFName),
+		isolated: set(setIsolated, nftables.TypeIFName),
+		same:     set(setSame, nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIFName)),
+		v4:       family("4", unix.NFPROTO_IPV4, nftables.TypeIPAddr, 12, 16),
+		v6:       family("6", unix.NFPROTO_IPV6, nftables.TypeIP6Addr, 8, 24),
+	}
+	f.same.Concatenation = true
+	return f
+}
+
+func (f *firewall) family(ip net.IP) *familySets {
+	if ip.To4() != nil {
+		return &f.v4
+	}
+	return &f.v6
+}
+
+// rules adds the table with its sets, chains and rules to the batch.
+func (f *firewall) rules(c *nftables.Conn) error {
+	c.AddTable(f.table)
+	for _, s := range []*nftables.Set{f.bridges, f.internal, f.isolated, f.same, f.v4.subnets, f.v4.ports, f.v4.addrs, f.v6.subnets, f.v6.ports, f.v6.addrs} {
+		if err := c.AddSet(s, nil); err != nil {
+			return err
+		}
+	}
+	chain := func(name string, kind nftables.ChainType, hook *nftables.ChainHook, priority *nftables.ChainPriority) *nftables.Chain {
+		return c.AddChain(&nftables.Chain{Name: name, Table: f.table, Type: kind, Hooknum: hook, Priority: priority})
+	}
+	publish := c.AddChain(&nftables.Chain{Name: "publish", Table: f.table})
+	prerouting := chain("prerouting", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest)
+	output := chain("output", nftables.ChainTypeNAT, nftables.ChainHookOutput, nftables.ChainPriorityNATDest)
+	postrouting := chain("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource)
+	forward := chain("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter)
+	loopback := chain("loopback", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRaw)
+	add := func(chain *nftables.Chain, parts ...[]expr.Any) {
+		rule := &nftables.Rule{Table: f.table, Chain: chain}
+		for _, p := range parts {
+			rule.Exprs = append(rule.Exprs, p...)
+		}
+		c.AddRule(rule)
+	}
+	for _, chain := range []*nftables.Chain{prerouting, output} {
+		add(chain, destinationIsLocal(), verdict(expr.VerdictJump, publish.Name))
+	}
+	for _, v := range []*familySets{&f.v4, &f.v6} {
+		add(publish, v.is(), v.dnat(v.addrs, true))
+		add(publish, v.is(), v.dnat(v.ports, false))
+		// A container that uses a port published by a sibling, or by itself.
+		add(postrouting, linkIn(expr.MetaKeyOIFNAME, f.bridges), redirected(), v.is(), v.load(v.source), in(v.subnets), masquerade())
+		// The host that uses one on its own loopback.
+		add(postrouting, linkIn(expr.MetaKeyOIFNAME, f.bridges), v.is(), v.loopback(v.source), masquerade())
+	}
+	add(postrouting, linkIn(expr.MetaKeyOIFNAME, f.bridges), verdict(expr.VerdictReturn, ""))
+	for _, v := range []*familySets{&f.v4, &f.v6} {
+		add(postrouting, v.is(), v.load(v.source), in(v.subnets), v.notMulticast(), masquerade())
+	}
+	add(forward, samePair(), in(f.same), verdict(expr.VerdictAccept, ""))
+	add(forward, linkIn(expr.MetaKeyIIFNAME, f.internal), verdict(expr.VerdictDrop, ""))
+	add(forward, linkIn(expr.MetaKeyOIFNAME, f.internal), verdict(expr.VerdictDrop, ""))
+	add(forward, linkIn(expr.MetaKeyIIFNAME, f.isolated), linkIn(expr.MetaKeyOIFNAME, f.bridges), verdict(expr.VerdictDrop, ""))
+	add(forward, linkIn(expr.MetaKeyIIFNAME, f.bridges), linkIn(expr.MetaKeyOIFNAME, f.isolated), verdict(expr.VerdictDrop, ""))
+	// route_localnet opens the bridges to 127.0.0.0/8; only answers may use it,
+	// and those carry the bridge's address here.
+	for _, s := range []*nftables.Set{f.bridges, f.internal} {
+		add(loopback, linkIn(expr.MetaKeyIIFNAME, s), f.v4.is(), f.v4.loopback(f.v4.dest), verdict(expr.VerdictDrop, ""))
+	}
+	return nil
+}
+
+// network adds the network's elements to the batch.
+func (f *firewall) network(c *nftables.Conn, n *Network) error {
+	name := linkName(n.NetworkInterface)
+	kind := f.bridges
+	if n.Internal {
+		kind = f.internal
+	}
+	elements := []element{{set: f.same, key: append(linkName(n.NetworkInterface), name...)}, {set: kind, key: name}}
+	if isolate := n.Options["isolate"]; isolate == "true" || isolate == "strict" {
+		elements = append(elements, element{set: f.isolated, key: name})
+	}
+	for _, e := range elements {
+		if err := c.SetAddElements(e.set, []nftables.SetElement{{Key: e.key}}); err != nil {
+			return err
+		}
+	}
+	if n.Internal {
+		return nil
+	}
+	for _, s := range n.Subnets {
+		if err := c.SetAddElements(f.family(s.Subnet.IP).subnets, interval(s.Subnet)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// interval is a subnet as the two elements of an interval set.
+func interval(n IPNet) []nftables.SetElement {
+	first := n.IP.Mask(n.Mask)
+	end := append(net.IP(nil), first...)
+	ones, _ := n.Mask.Size()
+	for i := (ones - 1) / 8; ones > 0 && i >= 0; i-- { // add one to the prefix
+		step := byte(1)
+		if i == (ones-1)/8 {
+			step = 1 << (7 - (ones-1)%8)
+		}
+		if end[i] += step; end[i] >= step {
+			break
+		}
+	}
+	return []nftables.SetElement{{Key: first}, {Key: end, IntervalEnd: true}}
+}
+
+func linkName(name string) []byte {
+	b := make([]byte, unix.IFNAMSIZ)
+	copy(b, name)
+	return b
+}
+
+// ensureNetwork makes sure that the table is there and has the network. The
+// usual case is one small question to the kernel.
+func ensureNetwork(n *Network, lock string) error {
+	set := setBridges
+	if n.Internal {
+		set = setInternal
+	}
+	if _, err := getElement(set, linkName(n.NetworkInterface)); err == nil {
+		return nil
+	} else if !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("read nftables set %q: %w", set, err)
+	}
+	held, err := lockFile(lock)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	c, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	f := newFirewall()
+	if !hasTable() {
+		if err := f.rules(c); err != nil {
+			return err
+		}
+	}
+	if err := f.network(c, n); err != nil {
+		return err
+	}
+	if err := c.Flush(); err != nil {
+		return fmt.Errorf("add network %q to nftables: %w", n.Name, err)
+	}
+	return nil
+}
+
+func hasTable() bool {
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETTABLE, 0)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.NFPROTO_INET})
+	req.AddData(nl.NewRtAttr(unix.NFTA_TABLE_NAME, nl.ZeroTerminated(tableName)))
+	_, err := req.Execute(unix.NETLINK_NETFILTER, 0)
+	return err == nil
+}
+
+// getElement returns the data that a set or map has for key; ENOENT when there
+// is no such table, set or element.
+func getElement(set string, key []byte) ([]byte, error) {
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETSETELEM, 0)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.NFPROTO_INET})
+	req.AddData(nl.NewRtAttr(unix.NFTA_SET_ELEM_LIST_TABLE, nl.ZeroTerminated(tableName)))
+	req.AddData(nl.NewRtAttr(unix.NFTA_SET_ELEM_LIST_SET, nl.ZeroTerminated(set)))
+	list := nl.NewRtAttr(unix.NFTA_SET_ELEM_LIST_ELEMENTS|unix.NLA_F_NESTED, nil)
+	elem := list.AddRtAttr(unix.NFTA_LIST_ELEM|unix.NLA_F_NESTED, nil)
+	elem.AddRtAttr(unix.NFTA_SET_ELEM_KEY|unix.NLA_F_NESTED, nil).AddRtAttr(unix.NFTA_DATA_VALUE, key)
+	req.AddData(list)
+	msgs, err := req.Execute(unix.NETLINK_NETFILTER, 0)
+	if err != nil || len(msgs) == 0 {
+		return nil, err
+	}
+	b := msgs[0]
+	if len(b) < nl.SizeofNfgenmsg {
+		return nil, nil
+	}
+	b = b[nl.SizeofNfgenmsg:]
+	for _, kind := range []uint16{unix.NFTA_SET_ELEM_LIST_ELEMENTS, unix.NFTA_LIST_ELEM, unix.NFTA_SET_ELEM_DATA, unix.NFTA_DATA_VALUE} {
+		b = attribute(b, kind)
+	}
+	return b, nil
+}
+
+// attribute returns the content of the first netlink attribute of the kind.
+func attribute(b []byte, kind uint16) []byte {
+	for len(b) >= 4 {
+		size := int(binary.NativeEndian.Uint16(b))
+		if size < 4 || size > len(b) {
+			return nil
+		}
+		if binary.NativeEndian.Uint16(b[2:])&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER) == kind {
+			return b[4:size]
+		}
+		b = b[min((size+3)&^3, len(b)):]
+	}
+	return nil
+}
+
+// forgetNetwork takes the network out of the table and its bridge away.
+func forgetNetwork(n *Network) error {
+	f := newFirewall()
+	name := linkName(n.NetworkInterface)
+	elements := []element{{set: f.same, key: append(linkName(n.NetworkInterface), name...)},
+		{set: f.bridges, key: name}, {set: f.internal, key: name}, {set: f.isolated, key: name}}
+	for _, e := range elements {
+		if err := unpublishOne(e, nil); err != nil {
+			return err
+		}
+	}
+	for _, s := range n.Subnets {
+		c, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		if err := c.SetDeleteElements(f.family(s.Subnet.IP).subnets, interval(s.Subnet)); err != nil {
+			return err
+		}
+		if err := c.Flush(); err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("remove network %q from nftables: %w", n.Name, err)
+		}
+	}
+	if err := delLink(n.NetworkInterface); err != nil {
+		return fmt.Errorf("remove bridge %q: %w", n.NetworkInterface, err)
+	}
+	return nil
+}

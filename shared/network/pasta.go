@@ -1,0 +1,166 @@
+package network
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+)
+
+// setupRootless gives the namespace a user-space network: pasta runs until the
+// namespace is gone, and returns once the container can use it.
+func (m *Manager) setupRootless(ctx context.Context, nsPath string, ep Endpoint) (map[string]Status, error) {
+	for name := range ep.Networks {
+		return nil, errdef.Newf(errdef.ErrUnsupported, "network %q is not supported for ordinary users: use --network pasta, host or none", name)
+	}
+	path, err := exec.LookPath("pasta")
+	if err != nil {
+		return nil, errdef.Newf(errdef.ErrUnavailable, "set up rootless networking: pasta isn't installed (package passt): install it, or use --network host or none")
+	}
+	ns, err := openNS(nsPath)
+	if err != nil {
+		return nil, err
+	}
+	ns.Close()
+	args, err := m.pastaArgs(path, nsPath, ep)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir = "/"
+	out, err := os.CreateTemp("", ".pasta-*")
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	os.Remove(out.Name())
+	// A file, not a pipe: pasta stays in the background with what it has open.
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Run(); err != nil {
+		text := make([]byte, 4096)
+		n, _ := out.ReadAt(text, 0)
+		return nil, errdef.Newf(errdef.ErrUnavailable, "set up rootless networking: pasta: %w: %s", err, oneLine(text[:n]))
+	}
+	return pastaStatus(nsPath)
+}
+
+// oneLine is a program's complaint without line ends.
+func oneLine(text []byte) string {
+	return string(bytes.ReplaceAll(bytes.TrimSpace(text), []byte("\n"), []byte("; ")))
+}
+
+// pastaArgs are the arguments that pasta gets. Nothing is forwarded but what is
+// published, and the host can't be reached through the gateway's address.
+func (m *Manager) pastaArgs(path, nsPath string, ep Endpoint) ([]string, error) {
+	args := []string{"--config-net"}
+	given := append(slices.Clone(m.o.PastaOptions), ep.PastaOptions...)
+	var forwarded [2]bool
+	for _, p := range ep.Ports {
+		flag := "-t"
+		switch p.Protocol {
+		case "tcp", "":
+			forwarded[0] = true
+		case "udp":
+			flag, forwarded[1] = "-u", true
+		default:
+			return nil, errdef.Newf(errdef.ErrUnsupported, "can't forward protocol %q: pasta knows tcp and udp", p.Protocol)
+		}
+		args = append(args, flag, pastaPort(p))
+	}
+	for i, flag := range []string{"-t", "-u"} {
+		if !forwarded[i] && !has(given, flag) {
+			args = append(args, flag, "none")
+		}
+	}
+	for _, flag := range []string{"-T", "-U"} {
+		if !has(given, flag) {
+			args = append(args, flag, "none")
+		}
+	}
+	if i := slices.Index(given, "--map-gw"); i >= 0 {
+		given = slices.Delete(given, i, i+1)
+	} else {
+		args = append(args, "--no-map-gw")
+	}
+	args = append(args, "--quiet")
+	args = append(args, given...)
+	return append(args, "--netns", nsPath), nil
+}
+
+func has(args []string, flag string) bool { return slices.Contains(args, flag) }
+
+// pastaPort is a mapping in pasta's syntax: [ADDRESS/]HOST[-END]:CONTAINER[-END].
+func pastaPort(p PortMapping) string {
+	var b strings.Builder
+	if p.HostIP != "" && p.HostIP != "0.0.0.0" {
+		b.WriteString(p.HostIP + "/")
+	}
+	b.WriteString(portRange(p.HostPort, p.count()) + ":" + portRange(p.ContainerPort, p.count()))
+	return b.String()
+}
+
+func portRange(first uint16, n int) string {
+	if n == 1 {
+		return strconv.Itoa(int(first))
+	}
+	return fmt.Sprintf("%d-%d", first, int(first)+n-1)
+}
+
+// pastaStatus reads which addresses pasta copied from the host.
+func pastaStatus(nsPath string) (map[string]Status, error) {
+	status := map[string]Status{}
+	err := onOwnThread(func() error {
+		fd, err := unix.Open(nsPath, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+			return err
+		}
+		links, err := net.Interfaces()
+		if err != nil {
+			return err
+		}
+		for _, link := range links {
+			if link.Flags&net.FlagLoopback != 0 {
+				continue
+			}
+			addrs, err := link.Addrs()
+			if err != nil {
+				return err
+			}
+			status["pasta"] = Status{Interfaces: map[string]Interface{link.Name: {MAC: link.HardwareAddr.String(), Subnets: global(addrs)}}}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what pasta has set up: %w", err)
+	}
+	return status, nil
+}
+
+func global(addrs []net.Addr) []SubnetAddress {
+	var out []SubnetAddress
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			if v4 := n.IP.To4(); v4 != nil {
+				n.IP = v4
+			}
+			out = append(out, SubnetAddress{IPNet: IPNet{*n}})
+		}
+	}
+	return out
+}
+
+// teardownRootless has nothing to do: pasta ends when the namespace does.
+func (m *Manager) teardownRootless(string, Endpoint) error { return nil }
