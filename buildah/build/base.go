@@ -119,6 +119,8 @@ func (b *builder) source(ctx context.Context, name string, stage int) (dir, id s
 
 // source is the root of a stage that is built, for others to copy from.
 func (s *stage) source() (dir, id string, err error) {
+	s.sourcing.Lock() // several stages may ask at once
+	defer s.sourcing.Unlock()
 	if s.container != "" {
 		return s.root, "stage:" + s.container, nil
 	}

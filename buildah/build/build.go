@@ -83,11 +83,12 @@ type builder struct {
 	mu       sync.Mutex
 	stages   map[int]*stage
 	trees    map[string]*fscopy.Tree // opened contexts and roots, by directory
+	retired  []*fscopy.Tree
 	usedArgs map[string]bool
 }
 
 func (b *builder) close() error {
-	for _, tree := range b.trees {
+	for _, tree := range append(slices.Collect(maps.Values(b.trees)), b.retired...) {
 		tree.Close()
 	}
 	// The memory saves time only: that it can't be written is no reason to fail.
@@ -173,12 +174,15 @@ func (b *builder) unusedArgs() []string {
 func (b *builder) tree(dir string, ignore *fscopy.Ignore) (*fscopy.Tree, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if t := b.trees[dir]; t != nil {
+	if t := b.trees[dir]; t != nil && t.Ignore == ignore {
 		return t, nil
 	}
 	t, err := fscopy.OpenTree(dir, ignore)
 	if err != nil {
 		return nil, err
+	}
+	if old := b.trees[dir]; old != nil {
+		b.retired = append(b.retired, old) // somebody may still read it
 	}
 	b.trees[dir] = t
 	return t, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/podsuite/podsuite/buildah/build/fscopy"
 	"github.com/podsuite/podsuite/buildah/dockerfile"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/rootfs"
@@ -76,11 +77,42 @@ func (r *runStep) mountSource(ctx context.Context, m dockerfile.Mount) (string, 
 			return "", err
 		}
 	}
-	below, err := rootfs.ResolvePath(dir, m.Source)
+	place, err := rootfs.ResolvePath(dir, m.Source)
 	if err != nil {
 		return "", fmt.Errorf("mount source %q: %w", m.Source, err)
 	}
-	return filepath.Join(dir, below), nil
+	return place, nil
+}
+
+// mountInput is what a bind mount's content comes to: the image that it is
+// from, or the digest of the files. The other kinds are no input: what they
+// hold is not to matter for the outcome.
+func (r *runStep) mountInput(ctx context.Context, m dockerfile.Mount) (string, error) {
+	if m.Type != "bind" {
+		return "", nil
+	}
+	words, err := r.s.expand.All([]string{m.Source, m.From}, r.s.vars())
+	if err != nil {
+		return "", err
+	}
+	dir, id := r.s.b.req.Context, ""
+	if words[1] != "" {
+		if dir, id, err = r.s.b.source(ctx, words[1], r.s.planned.Index); err != nil || id != "" {
+			return id, err
+		}
+	}
+	tree, err := r.s.b.tree(dir, nil)
+	if err != nil {
+		return "", err
+	}
+	sources, err := tree.List([]string{words[0]})
+	if err != nil {
+		return "", err
+	}
+	if err := tree.Hash(ctx, sources, r.s.b.memory); err != nil {
+		return "", err
+	}
+	return fscopy.Digest(sources), nil
 }
 
 // cacheMount gives a directory that later builds find as this one left it.

@@ -51,14 +51,11 @@ func (s *stage) runAction(step *dockerfile.Step, inst *dockerfile.Run) (*action,
 		inputs := append(slices.Clone(args), r.network)
 		inputs = append(inputs, s.shell()...)
 		for _, m := range inst.Mounts {
-			if m.From == "" {
-				continue
-			}
-			_, id, err := s.b.source(ctx, m.From, s.planned.Index)
+			input, err := r.mountInput(ctx, m)
 			if err != nil {
 				return nil, err
 			}
-			inputs = append(inputs, id)
+			inputs = append(inputs, input)
 		}
 		return inputs, nil
 	}
@@ -152,12 +149,12 @@ func (r *runStep) do(ctx context.Context) (err error) {
 	return err
 }
 
-// missingTargets lists the mount points of bind mounts that the runtime is
+// missingTargets lists the mount points outside of the kernel's directories that the runtime is
 // going to make, and which are no part of the image; the deepest come first.
 func missingTargets(root string, mounts []specs.Mount) ([]string, error) {
 	var made []string
 	for _, m := range mounts {
-		if !slices.Contains(m.Options, "bind") && !slices.Contains(m.Options, "rbind") {
+		if !slices.Contains(m.Options, "bind") && !slices.Contains(m.Options, "rbind") && m.Type != "tmpfs" {
 			continue
 		}
 		for dir := path.Clean(m.Destination); dir != "/" && !kernelDir(dir); dir = path.Dir(dir) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/podsuite/podsuite/buildah/dockerfile"
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -35,7 +36,8 @@ type stage struct {
 	dirty     bool            // the working container changed
 	named     bool            // the final image has its names already
 	cmdSet    bool            // CMD was among the steps
-	commented bool            // the history says what the stage is from
+	sourcing  sync.Mutex
+	commented bool // the history says what the stage is from
 }
 
 func newStage(b *builder, planned *dockerfile.PlannedStage, last bool) *stage {
