@@ -147,6 +147,9 @@ func (m *Manager) connect(h *netlink.Handle, ns *os.File, ep Endpoint, name stri
 	if err == nil {
 		v := vethPair{host: hostLink(ep.ContainerID, name), peer: ifname, bridge: bridge, ns: ns, mac: mac, mtu: mtuOf(&n)}
 		err = v.add()
+		if err == nil && len(ep.Ports) > 0 {
+			err = hairpin(v.host)
+		}
 	}
 	if err == nil {
 		err = configure(ns, ifname, addrs, n.Routes, !n.Internal && !hasGateway(done))
