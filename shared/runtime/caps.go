@@ -71,10 +71,15 @@ func ParseCapability(name string) (string, error) {
 	return n, nil
 }
 
-// MergeCapabilities adds and drops from a base list. To drop ALL and add some
+// MergeCapabilities adds and drops from a base list, in the forms that
+// ParseCapability reads. To drop ALL and add some
 // leaves those; to add ALL and drop some leaves the others. The result is
 // sorted and within this process's bounding set where ALL was asked for.
 func MergeCapabilities(base, add, drop []string) ([]string, error) {
+	result, err := parseCapabilities(base)
+	if err != nil {
+		return nil, err
+	}
 	added, err := parseCapabilities(add)
 	if err != nil {
 		return nil, err
@@ -92,7 +97,6 @@ func MergeCapabilities(base, add, drop []string) ([]string, error) {
 			return nil, errdef.Newf(errdef.ErrInvalid, "capability %q cannot be dropped and added", c)
 		}
 	}
-	result := slices.Clone(base)
 	switch {
 	case addAll:
 		if result, err = AllCapabilities(); err != nil {

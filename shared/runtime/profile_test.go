@@ -34,7 +34,7 @@ func TestParseSeccompRefuses(t *testing.T) {
 }
 
 func TestMergeCapabilities(t *testing.T) {
-	base := []string{"CAP_CHOWN", "CAP_KILL"}
+	base := []string{"CAP_CHOWN", "kill"} // containers.conf writes them without CAP_
 	for _, c := range []struct{ add, drop, want []string }{
 		{nil, nil, []string{"CAP_CHOWN", "CAP_KILL"}},
 		{[]string{"net_admin"}, []string{"KILL"}, []string{"CAP_CHOWN", "CAP_NET_ADMIN"}},
