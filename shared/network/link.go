@@ -94,10 +94,16 @@ func setSysctl(key, value string) error {
 }
 
 // hostLink is the name of the host's end of a container's link: the same each
-// time, so that one left over from a crash is found.
-func hostLink(containerID, network string) string {
+// time for one namespace, so that one left over from a crash is found, and
+// another for the container's next namespace, as the kernel takes its time to
+// clear the last one away. "" means that there is no namespace at nsPath.
+func hostLink(nsPath, containerID, network string) string {
+	var st unix.Stat_t
+	if unix.Stat(nsPath, &st) != nil {
+		return ""
+	}
 	h := fnv.New64a()
-	h.Write([]byte(containerID + "\x00" + network))
+	fmt.Fprintf(h, "%d:%s:%s", st.Ino, containerID, network)
 	return fmt.Sprintf("veth%08x", uint32(h.Sum64()>>16))
 }
 
@@ -163,6 +169,22 @@ func hairpin(name string) error {
 		return fmt.Errorf("set hairpin mode of %q: %w", name, err)
 	}
 	return nil
+}
+
+// shutLink cuts a link off by its name; that it is gone is fine. Removing it
+// would wait for tens of milliseconds, which the kernel spends by itself when
+// the namespace at its other end goes.
+func shutLink(name string) error {
+	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_ACK)
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Change = unix.IFF_UP
+	req.AddData(msg)
+	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	if errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return err
 }
 
 // delLink removes a link by its name in one request; that it is gone is fine.

@@ -145,7 +145,7 @@ func (m *Manager) connect(h *netlink.Handle, ns *os.File, ep Endpoint, name stri
 	}
 	mac, err := hardwareAddr(want.StaticMAC)
 	if err == nil {
-		v := vethPair{host: hostLink(ep.ContainerID, name), peer: ifname, bridge: bridge, ns: ns, mac: mac, mtu: mtuOf(&n)}
+		v := vethPair{host: hostLink(ns.Name(), ep.ContainerID, name), peer: ifname, bridge: bridge, ns: ns, mac: mac, mtu: mtuOf(&n)}
 		err = v.add()
 		if err == nil && len(ep.Ports) > 0 {
 			err = hairpin(v.host)
@@ -251,7 +251,8 @@ func publishTo(status map[string]Status) []net.IP {
 }
 
 // Teardown takes back what Setup has done; what is gone already is fine. With
-// no status (a crash lost it) the leases tell the addresses.
+// no status (a crash lost it) the leases tell the addresses. Links are cut off
+// and go when the namespace does, unless ep.KeepNS has them removed.
 func (m *Manager) Teardown(ctx context.Context, nsPath string, ep Endpoint, status map[string]Status) error {
 	if err := checkEndpoint(nsPath, ep); err != nil {
 		return err
@@ -267,9 +268,15 @@ func (m *Manager) Teardown(ctx context.Context, nsPath string, ep Endpoint, stat
 	}
 	errs := []error{unpublish(ep.Ports, ips)}
 	for _, name := range sortedNames(ep.Networks) {
-		if err := delLink(hostLink(ep.ContainerID, name)); err != nil {
-			errs = append(errs, fmt.Errorf("remove link: %w", err))
-			continue
+		if link := hostLink(nsPath, ep.ContainerID, name); link != "" {
+			cut := shutLink
+			if ep.KeepNS {
+				cut = delLink
+			}
+			if err := cut(link); err != nil {
+				errs = append(errs, fmt.Errorf("remove link: %w", err))
+				continue
+			}
 		}
 		l := leases{m.leaseDir(name)}
 		if s, ok := status[name]; ok {

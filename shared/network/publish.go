@@ -164,10 +164,13 @@ func unpublishOne(e element, val []byte) error {
 
 // apply does one thing to all elements, a message per map, in one batch.
 func apply(elements []element, do func(*nftables.Conn, *nftables.Set, []nftables.SetElement) error) error {
-	c, err := nftables.New()
+	c, err := nftables.New(nftables.AsLasting())
 	if err != nil {
 		return err
 	}
+	// After a deletion, closing the socket waits until the kernel has freed
+	// the elements, 10 ms and more.
+	defer func() { go c.CloseLasting() }()
 	const chunk = 512 // elements of a message, which has 64 KiB
 	for len(elements) > 0 {
 		n := 0

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -48,7 +49,12 @@ func TestPublishedPort(t *testing.T) {
 			t.Errorf("%s has %d elements after teardown", key, list)
 		}
 	}
-	if _, err := netlink.LinkByName(hostLink("a", "podman")); err == nil {
+	if link, err := netlink.LinkByName(hostLink(a, "a", "podman")); err == nil && link.Attrs().Flags&net.FlagUp != 0 {
+		t.Error("the link is still up")
+	}
+	epA.KeepNS = true
+	w.teardown(a, epA, status)
+	if _, err := netlink.LinkByName(hostLink(a, "a", "podman")); err == nil {
 		t.Error("the link is still there")
 	}
 }
@@ -147,7 +153,7 @@ func TestHeal(t *testing.T) {
 		"the rules":      func() { flushTable(t) },
 		"the bridge":     func() { delLink("podman0") },
 		"the run dir":    func() { os.RemoveAll(w.m.o.RunDir) },
-		"the link":       func() { delLink(hostLink("a", "podman")) },
+		"the link":       func() { delLink(hostLink(a, "a", "podman")) },
 		"rules and dir":  func() { flushTable(t); os.RemoveAll(w.m.o.RunDir) },
 		"bridge and dir": func() { delLink("podman0"); os.RemoveAll(w.m.o.RunDir) },
 	} {

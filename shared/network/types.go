@@ -97,6 +97,7 @@ type Endpoint struct {
 	Networks      map[string]PerNetwork // none for an ordinary user means pasta
 	Ports         []PortMapping
 	PastaOptions  []string // added to pasta's own
+	KeepNS        bool     // Teardown: the namespace is used further
 }
 
 // Status is what a container got on one network.
