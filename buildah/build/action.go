@@ -26,8 +26,6 @@ type action struct {
 	// inputs are what the outcome depends on beside the step's text and the
 	// image before it.
 	inputs func(ctx context.Context) ([]string, error)
-	// inputsAlways: inputs must be taken before files.
-	inputsAlways bool
 	// created is the history's line, known once files is through.
 	created func() string
 

@@ -35,7 +35,7 @@ func (s *stage) copyAction(ctx context.Context, step *dockerfile.Step, inst *doc
 	if err := c.expand(); err != nil {
 		return nil, err
 	}
-	a := &action{config: func() error { return nil }, inputsAlways: false}
+	a := &action{config: func() error { return nil }}
 	a.files = func(ctx context.Context) error {
 		a.wrote = true
 		return c.do(ctx)

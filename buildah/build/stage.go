@@ -118,7 +118,7 @@ func (s *stage) step(ctx context.Context, step *dockerfile.Step, last bool) erro
 		return nil
 	}
 	key := ""
-	if !s.missed || action.inputsAlways {
+	if !s.missed {
 		inputs, err := action.inputs(ctx)
 		if err != nil {
 			return err

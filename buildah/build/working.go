@@ -61,7 +61,11 @@ func openWorkshop(st *store.Store, rt runtime.Runtime) (*workshop, error) {
 		}
 		var stat unix.Stat_t
 		if err := unix.Fstat(int(f.Fd()), &stat); err == nil && stat.Nlink > 0 {
-			return &workshop{st: st, rt: rt, id: id, lock: f, containers: map[string]string{}}, nil
+			w := &workshop{st: st, rt: rt, id: id, lock: f, containers: map[string]string{}}
+			if err := w.hold(); err != nil {
+				return nil, errors.Join(err, w.close())
+			}
+			return w, nil
 		}
 		f.Close() // Heal took the file for a dead build's before it was locked
 	}
@@ -132,6 +136,7 @@ func (w *workshop) mountImage(id string) (string, error) {
 // close removes everything the build made for itself.
 func (w *workshop) close() error {
 	var errs []error
+	release(w.st, w.id, w.lock)
 	for _, id := range w.ids() {
 		errs = append(errs, w.remove(id))
 	}
@@ -177,16 +182,21 @@ func Heal(ctx context.Context, st *store.Store, cfg *config.Config, rt runtime.R
 			dead[entry.Name()] = f
 		}
 	}
+	alive := func(build string) bool {
+		f, known := dead[build]
+		if known {
+			release(st, build, f)
+			return false
+		}
+		_, err := os.Lstat(filepath.Join(locksDir(st), build))
+		return err == nil
+	}
+	releaseDead(st, alive)
 	var errs []error
 	for _, c := range containers {
 		build := buildOf(c)
-		if build == "" {
+		if build == "" || alive(build) {
 			continue
-		}
-		if _, known := dead[build]; !known {
-			if _, err := os.Lstat(filepath.Join(locksDir(st), build)); err == nil {
-				continue // it lives
-			}
 		}
 		errs = append(errs, rt.Delete(ctx, c.ID, true), healNetwork(ctx, st, cfg, c.ID), st.Unmount(c.ID, true), st.RemoveContainer(c.ID))
 	}

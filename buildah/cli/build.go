@@ -24,7 +24,7 @@ type buildFlags struct {
 	args, labels, annotations, env, contexts, secrets, platforms, tags []string
 	argFiles                                                           []string
 	iidFile, timestamp, runtime, isolation                             string
-	identity, rm, forceRm, compress, inherit, skipUnused               bool
+	identity, rm, forceRm, compress, skipUnused                        bool
 }
 
 func newBuild(a *app) *cobra.Command {
