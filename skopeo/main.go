@@ -6,7 +6,13 @@ package main
 import (
 	"os"
 
+	"github.com/podsuite/podsuite/shared/store"
 	"github.com/podsuite/podsuite/skopeo/cli"
 )
 
-func main() { os.Exit(cli.Main(os.Args[1:])) }
+func main() {
+	if store.MaybeInit() {
+		return
+	}
+	os.Exit(cli.Main(os.Args[1:]))
+}

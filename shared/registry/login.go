@@ -52,6 +52,7 @@ func parseParams(s string) map[string]string {
 		key = strings.ToLower(strings.TrimSpace(key))
 		if !strings.HasPrefix(rest, `"`) {
 			params[key], s, _ = strings.Cut(rest, ",")
+			params[key] = strings.TrimSpace(params[key])
 			continue
 		}
 		var value strings.Builder

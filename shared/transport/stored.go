@@ -310,8 +310,9 @@ func (d *storedDestination) commitLayer(ctx context.Context, parent string, dg d
 		if err != nil {
 			return store.Layer{}, err
 		}
-		defer r.Close()
-		if staged, err = d.st.StageLayer(ctx, store.Blob{Size: -1}, r); err != nil {
+		staged, err = d.st.StageLayer(ctx, store.Blob{Size: -1}, r)
+		// An open layer keeps the store locked against changes.
+		if err = firstError(err, r.Close()); err != nil {
 			return store.Layer{}, err
 		}
 	}
