@@ -14,22 +14,40 @@ import (
 	"github.com/podsuite/podsuite/shared/config"
 )
 
-// known says what a layer compresses to.
+// known says what a layer compresses to, or, with a Host, in which repository
+// of a registry a blob was seen.
 type known struct {
-	DiffID digest.Digest `json:"diff_id"`
+	DiffID digest.Digest `json:"diff_id,omitempty"`
 	Digest digest.Digest `json:"digest"`
-	Size   int64         `json:"size"`
-	Format string        `json:"format"`
+	Size   int64         `json:"size,omitempty"`
+	Format string        `json:"format,omitempty"`
+	Host   string        `json:"host,omitempty"`
+	Path   string        `json:"path,omitempty"`
 }
 
-// cache remembers what layers compressed to, one JSON object a line. It is a
-// help only: a line that cannot be read, or a file that cannot be written, is
-// as if it were not there.
+func (k known) key() [2]string {
+	if k.Host != "" {
+		return [2]string{k.Digest.String(), k.Host}
+	}
+	return [2]string{k.DiffID.String(), k.Format}
+}
+
+// cache remembers what layers compressed to and where blobs are, one JSON
+// object a line. It is a help only: a line that cannot be read, or a file that
+// cannot be written, is as if it were not there.
 type cache struct {
 	path string
 	once sync.Once
 	mu   sync.Mutex
 	all  map[[2]string]known
+}
+
+// place is the repository of the registry where the blob was seen last, or "".
+func (c *cache) place(d digest.Digest, host string) string {
+	c.once.Do(c.load)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all[[2]string{d.String(), host}].Path
 }
 
 // maxCacheSize is where the file is started anew, in bytes.
@@ -39,7 +57,7 @@ const maxCacheSize = 1 << 20
 func openCache(cfg *config.Config) *cache {
 	c := &cache{all: map[[2]string]known{}}
 	if cfg != nil {
-		c.path = filepath.Join(cfg.CacheDir(), "compressed-layers.jsonl")
+		c.path = filepath.Join(cfg.CacheDir(), "blobs.jsonl")
 	}
 	return c
 }
@@ -56,8 +74,8 @@ func (c *cache) load() {
 	lines := bufio.NewScanner(io.LimitReader(f, 2*maxCacheSize))
 	for lines.Scan() {
 		var k known
-		if json.Unmarshal(bytes.TrimSpace(lines.Bytes()), &k) == nil && k.Digest.Validate() == nil && k.Size > 0 {
-			c.all[[2]string{k.DiffID.String(), k.Format}] = k
+		if json.Unmarshal(bytes.TrimSpace(lines.Bytes()), &k) == nil && k.Digest.Validate() == nil && (k.Size > 0 || k.Host != "") {
+			c.all[k.key()] = k
 		}
 	}
 }
@@ -76,7 +94,7 @@ func (c *cache) add(k known) {
 	c.once.Do(c.load)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := [2]string{k.DiffID.String(), k.Format}
+	key := k.key()
 	if c.all[key] == k || c.path == "" {
 		return
 	}

@@ -66,7 +66,7 @@ func run(ctx context.Context, to transport.Destination, from transport.Source, o
 		c.Decompress = true
 	}
 	if m, ok := to.(transport.Mounter); ok {
-		m.MountFrom(from)
+		m.MountFrom(from, c.cache.place)
 	}
 	m, err := c.all(ctx)
 	if err == nil {

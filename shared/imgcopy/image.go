@@ -46,8 +46,22 @@ func (c *copier) image(ctx context.Context, m transport.Manifest, instance bool)
 			return m, err
 		}
 	}
+	c.noteLayers(layers)
 	c.Progress.Say("Writing manifest to image destination")
 	return m, c.dst.PutManifest(ctx, m, instance)
+}
+
+// noteLayers remembers where the layers can be mounted from later.
+func (c *copier) noteLayers(layers []v1.Descriptor) {
+	for _, side := range []any{c.src, c.dst} {
+		name, ok := transport.RepositoryOf(side)
+		if !ok {
+			continue
+		}
+		for _, l := range layers {
+			c.cache.add(known{Digest: transport.Digest(l), Host: name.Domain, Path: name.Path})
+		}
+	}
 }
 
 // blobs copies configuration and layers side by side. layers[i] becomes the

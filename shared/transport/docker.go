@@ -94,9 +94,6 @@ func (s *dockerSource) Close() error {
 	return nil
 }
 
-// Client gives the connection to the registry that the source was found at.
-func (s *dockerSource) Client() *registry.Client { return s.client }
-
 // RegistryOf gives the connection of a source that is in a registry.
 func RegistryOf(s Source) (*registry.Client, bool) {
 	d, ok := s.(*dockerSource)
@@ -106,11 +103,24 @@ func RegistryOf(s Source) (*registry.Client, bool) {
 	return d.client, true
 }
 
+// RepositoryOf tells in which repository of a registry a source or destination
+// lies.
+func RepositoryOf(place any) (ref.Name, bool) {
+	switch p := place.(type) {
+	case *dockerSource:
+		return p.client.Repository(), true
+	case *dockerDestination:
+		return p.client.Repository(), true
+	}
+	return ref.Name{}, false
+}
+
 // dockerDestination is a tag or a digest of a repository.
 type dockerDestination struct {
 	client *registry.Client
 	loc    Ref
-	from   string // repository of the same registry to mount blobs from
+	from   string                                    // repository of the same registry to mount blobs from
+	place  func(d digest.Digest, host string) string // where a blob is known to be
 
 	current chan digest.Digest // of the manifest that the tag has now
 
@@ -149,19 +159,31 @@ func (d *dockerDestination) WantsCompressed() bool { return true }
 func (d *dockerDestination) VerifiesContent() {}
 
 // MountFrom notes where blobs can be had without sending them.
-func (d *dockerDestination) MountFrom(s Source) {
+func (d *dockerDestination) MountFrom(s Source, place func(digest.Digest, string) string) {
+	d.place = place
 	src, ok := s.(*dockerSource)
 	if ok && src.client.Repository().Domain == d.client.Repository().Domain && src.client.Repository() != d.client.Repository() {
 		d.from = src.client.Repository().Path
 	}
 }
 
+// Reuse looks for the blob in the repository, and for a repository that it can
+// be mounted from. One that is known to have it is asked at once.
 func (d *dockerDestination) Reuse(ctx context.Context, dg digest.Digest, _ int64) (bool, error) {
-	if d.from == "" {
+	from := d.from
+	if from == "" {
 		ok, _, err := d.client.HasBlob(ctx, dg)
-		return ok, err
+		if err != nil || ok {
+			return ok, err
+		}
+		if d.place != nil {
+			from = d.place(dg, d.client.Repository().Domain)
+		}
+		if from == "" || from == d.client.Repository().Path {
+			return false, nil
+		}
 	}
-	u, mounted, err := d.client.StartUpload(ctx, dg, d.from)
+	u, mounted, err := d.client.StartUpload(ctx, dg, from)
 	if err != nil || mounted {
 		return mounted, err
 	}

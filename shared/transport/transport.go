@@ -94,10 +94,10 @@ type Holder interface {
 	Current() digest.Digest
 }
 
-// Mounter is a Destination that can take blobs from a repository of the same
-// registry.
+// Mounter is a Destination that can take blobs from other repositories of the
+// same registry: the source's, or the one that place knows ("" for none).
 type Mounter interface {
-	MountFrom(s Source)
+	MountFrom(s Source, place func(d digest.Digest, host string) string)
 }
 
 // LayerSource is a Source that has its layers as plain tars, whatever the
