@@ -101,6 +101,9 @@ func defaultPath(cfg *config.Config) string {
 	if dir := cfg.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		return filepath.Join(dir, "containers/auth.json")
 	}
+	if cfg.Rootless {
+		return filepath.Join(cfg.RuntimeDir, "containers/auth.json")
+	}
 	return filepath.Join("/run/containers", strconv.Itoa(cfg.UID), "auth.json")
 }
 
