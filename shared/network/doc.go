@@ -10,5 +10,5 @@
 // a flushed ruleset, a killed command) is made again; what is left over is
 // taken over.
 //
-// It imports shared/errdef, vishvananda/netlink, google/nftables and x/sys.
+// It imports shared/errdef, shared/userns, vishvananda/netlink, google/nftables and x/sys.
 package network

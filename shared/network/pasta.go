@@ -16,6 +16,10 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 )
 
+// pastaDNS is the address at which pasta passes queries on to the host's
+// resolver.
+const pastaDNS = "169.254.1.1"
+
 // setupRootless gives the namespace a user-space network: pasta runs until the
 // namespace is gone, and returns once the container can use it.
 func (m *Manager) setupRootless(ctx context.Context, nsPath string, ep Endpoint) (map[string]Status, error) {
@@ -31,7 +35,13 @@ func (m *Manager) setupRootless(ctx context.Context, nsPath string, ep Endpoint)
 		return nil, err
 	}
 	ns.Close()
-	args, err := m.pastaArgs(path, nsPath, ep)
+	// pasta binds the ports by itself; asking first tells which one is taken.
+	held, err := bindPorts(ep.Ports)
+	if err != nil {
+		return nil, err
+	}
+	closeAll(held)
+	args, err := m.pastaArgs(nsPath, ep)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +58,11 @@ func (m *Manager) setupRootless(ctx context.Context, nsPath string, ep Endpoint)
 	if err := cmd.Run(); err != nil {
 		text := make([]byte, 4096)
 		n, _ := out.ReadAt(text, 0)
+		if fd, tun := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0); tun == nil {
+			unix.Close(fd)
+		} else {
+			return nil, errdef.Newf(errdef.ErrUnavailable, "set up rootless networking: open /dev/net/tun: %w: pasta needs it: load the module tun and let users read and write the device, or use --network host or none", tun)
+		}
 		return nil, errdef.Newf(errdef.ErrUnavailable, "set up rootless networking: pasta: %w: %s", err, oneLine(text[:n]))
 	}
 	return pastaStatus(nsPath)
@@ -60,7 +75,7 @@ func oneLine(text []byte) string {
 
 // pastaArgs are the arguments that pasta gets. Nothing is forwarded but what is
 // published, and the host can't be reached through the gateway's address.
-func (m *Manager) pastaArgs(path, nsPath string, ep Endpoint) ([]string, error) {
+func (m *Manager) pastaArgs(nsPath string, ep Endpoint) ([]string, error) {
 	args := []string{"--config-net"}
 	given := append(slices.Clone(m.o.PastaOptions), ep.PastaOptions...)
 	var forwarded [2]bool
@@ -90,6 +105,9 @@ func (m *Manager) pastaArgs(path, nsPath string, ep Endpoint) ([]string, error) 
 		given = slices.Delete(given, i, i+1)
 	} else {
 		args = append(args, "--no-map-gw")
+	}
+	if !has(given, "--dns-forward") {
+		args = append(args, "--dns-forward", pastaDNS)
 	}
 	args = append(args, "--quiet")
 	args = append(args, given...)
@@ -139,7 +157,7 @@ func pastaStatus(nsPath string) (map[string]Status, error) {
 			if err != nil {
 				return err
 			}
-			status["pasta"] = Status{Interfaces: map[string]Interface{link.Name: {MAC: link.HardwareAddr.String(), Subnets: global(addrs)}}}
+			status["pasta"] = Status{DNSServerIPs: []net.IP{net.ParseIP(pastaDNS)}, Interfaces: map[string]Interface{link.Name: {MAC: link.HardwareAddr.String(), Subnets: global(addrs)}}}
 		}
 		return nil
 	})

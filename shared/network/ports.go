@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/userns"
 )
 
 // ParsePorts reads port mappings as --publish takes them,
@@ -178,7 +179,7 @@ func freePorts(p PortMapping) (uint16, error) {
 		if p.count() == 1 {
 			return port, nil
 		}
-		held, err := HoldPorts([]PortMapping{p})
+		held, err := bindPorts([]PortMapping{p})
 		if err == nil {
 			closeAll(held)
 			return port, nil
@@ -203,7 +204,20 @@ func boundPort(fd int) (uint16, error) {
 // returned sockets is open anywhere, nobody else can listen there. Nothing
 // reaches them, because packets are redirected before. A taken port is an
 // ErrConflict error. The files are closed on exec.
+//
+// For an ordinary user there are none: what forwards their ports, pasta, holds
+// them itself. It is only made sure that they are free.
 func HoldPorts(ports []PortMapping) ([]*os.File, error) {
+	held, err := bindPorts(ports)
+	if err == nil && userns.Rootless() {
+		closeAll(held)
+		return nil, nil
+	}
+	return held, err
+}
+
+// bindPorts binds all the host ports of the mappings, or none.
+func bindPorts(ports []PortMapping) ([]*os.File, error) {
 	var held []*os.File
 	for _, p := range ports {
 		for i := range p.count() {
