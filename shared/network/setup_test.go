@@ -1,12 +1,19 @@
 package network
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/google/nftables"
+	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 func TestPublishedPort(t *testing.T) {
@@ -220,5 +227,138 @@ func TestRefused(t *testing.T) {
 	}
 	if left := (leases{w.m.leaseDir("podman")}).live(); len(left) > 0 {
 		t.Errorf("leases are left: %v", left)
+	}
+}
+
+// TestNetworks has a container on two networks, one of them internal, and two
+// isolated ones.
+func TestNetworks(t *testing.T) {
+	w := newWorld(t)
+	for _, n := range []Network{
+		{Name: "in", Internal: true},
+		{Name: "iso1", Options: map[string]string{"isolate": "true"}},
+		{Name: "iso2", Options: map[string]string{"isolate": "true"}},
+		{Name: "six", IPv6Enabled: true, Subnets: []Subnet{parseSubnet(t, "10.90.1.0/24"), parseSubnet(t, "fd00:90::/64")}},
+	} {
+		if _, err := w.m.Create(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	on := func(id string, names ...string) (string, map[string]Status, Endpoint) {
+		ep := Endpoint{ContainerID: id, Networks: map[string]PerNetwork{}}
+		for _, n := range names {
+			ep.Networks[n] = PerNetwork{}
+		}
+		ns := w.container(id)
+		serve(t, ns, "tcp", ":80")
+		return ns, w.setup(ns, ep), ep
+	}
+	_, a, _ := on("a", "in", "podman")
+	in, _, _ := on("b", "in")
+	_, c, _ := on("c", "iso1")
+	iso2, _, _ := on("d", "iso2")
+	other, _, _ := on("e", "podman")
+	inNS(t, in, func() error {
+		reach(t, "tcp4", ipOf(a, "in")+":80")
+		if _, err := ask("tcp4", ipOf(a, "podman")+":80"); err == nil {
+			t.Error("an internal network has a way out")
+		}
+		return nil
+	})
+	inNS(t, other, func() error {
+		reach(t, "tcp4", ipOf(a, "podman")+":80")
+		return nil
+	})
+	inNS(t, iso2, func() error {
+		if _, err := ask("tcp4", ipOf(c, "iso1")+":80"); err == nil {
+			t.Error("an isolated network is reached from another")
+		}
+		return nil
+	})
+	ns := w.container("f")
+	serve(t, ns, "tcp", ":80")
+	ep := Endpoint{ContainerID: "f", Networks: map[string]PerNetwork{"six": {StaticIPs: []net.IP{net.ParseIP("10.90.1.77"), net.ParseIP("fd00:90::77")},
+		StaticMAC: "02:00:00:00:00:07", InterfaceName: "lan0"}}}
+	var err error
+	if ep.Ports, err = ParsePorts([]string{"8080:80", "[fd00:90::1]:8081:80"}); err != nil {
+		t.Fatal(err)
+	}
+	status := w.setup(ns, ep)
+	if got := status["six"].Interfaces["lan0"]; got.MAC != "02:00:00:00:00:07" || len(got.Subnets) != 2 || got.Subnets[1].IPNet.String() != "fd00:90::77/64" {
+		t.Errorf("status %+v", status)
+	}
+	reach(t, "tcp4", "10.90.1.77:80")
+	reach(t, "tcp6", "[fd00:90::77]:80")
+	reach(t, "tcp4", "127.0.0.1:8080")
+	reach(t, "tcp6", "[fd00:90::1]:8081")
+	if err := w.m.Remove("six"); !errors.Is(err, errdef.ErrBusy) {
+		t.Errorf("removing a network in use: %v", err)
+	}
+	w.teardown(ns, ep, status)
+	RemoveNS(ns)
+	if err := w.m.Remove("six"); err != nil {
+		t.Error(err)
+	}
+	if _, err := netlink.LinkByName("podman4"); err == nil {
+		t.Error("the bridge is still there")
+	}
+}
+
+func parseSubnet(t *testing.T, s string) Subnet {
+	t.Helper()
+	n, err := ParseIPNet(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Subnet{Subnet: n}
+}
+
+// TestAtOnce starts containers side by side where nothing is there yet.
+func TestAtOnce(t *testing.T) {
+	w := newWorld(t)
+	host, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	var all sync.WaitGroup
+	ips := make([]string, 16)
+	for i := range ips {
+		id := fmt.Sprint("c", i)
+		ns := w.container(id)
+		ep := w.endpoint(id, fmt.Sprint(20000+i, ":80"))
+		all.Go(func() {
+			err := onOwnThread(func() error {
+				if err := unix.Setns(int(host.Fd()), unix.CLONE_NEWNET); err != nil {
+					return err
+				}
+				status, err := w.m.Setup(context.Background(), ns, ep)
+				ips[i] = ipOf(status, "podman")
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	seen := map[string]bool{}
+	for _, ip := range ips {
+		if ip == "" || seen[ip] {
+			t.Errorf("addresses %v", ips)
+		}
+		seen[ip] = true
+	}
+	if n := dump(t, "ports4"); n != 16 {
+		t.Errorf("%d published ports, want 16", n)
+	}
+	c, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFirewall()
+	rules, err := c.GetRules(f.table, &nftables.Chain{Name: "prerouting", Table: f.table})
+	if err != nil || len(rules) != 1 {
+		t.Errorf("%d rules, want 1 (%v)", len(rules), err)
 	}
 }
