@@ -6,13 +6,9 @@ import (
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/engine"
-	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/spf13/cobra"
 )
-
-// indentInspect is how far inspect's JSON is indented.
-const indentInspect = 5
 
 // NewInspect is `podman container inspect`.
 func NewInspect(a *app.App) *cobra.Command {
@@ -36,12 +32,12 @@ func NewInspect(a *app.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return printObjects(cmd, names, format, func(name string) (any, error) {
+		return app.PrintObjects(cmd, names, format, func(name string) (any, error) {
 			info, err := e.Inspect(name)
 			if errors.Is(err, errdef.ErrNotFound) {
 				return nil, errdef.Newf(errdef.ErrNotFound, "no such container %q", name)
 			}
-			return info, err
+			return app.Found(info, err)
 		})
 	}
 	return cmd
@@ -70,7 +66,7 @@ func NewInspectAny(a *app.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return printObjects(cmd, args, format, func(name string) (any, error) {
+		return app.PrintObjects(cmd, args, format, func(name string) (any, error) {
 			for _, lookup := range lookups {
 				object, err := lookup(name)
 				if err == nil || !errors.Is(err, errdef.ErrNotFound) {
@@ -85,7 +81,7 @@ func NewInspectAny(a *app.App) *cobra.Command {
 
 // lookupsOf lists the ways to find an object of the kind.
 func lookupsOf(e *engine.Engine, kind string) ([]func(string) (any, error), error) {
-	containers := func(name string) (any, error) { return e.Inspect(name) }
+	containers := func(name string) (any, error) { return app.Found(e.Inspect(name)) }
 	images := func(name string) (any, error) { return e.InspectImage(name) }
 	volumes := func(name string) (any, error) { return e.Volumes().Get(name) }
 	switch kind {
@@ -99,34 +95,6 @@ func lookupsOf(e *engine.Engine, kind string) ([]func(string) (any, error), erro
 		return []func(string) (any, error){volumes}, nil
 	}
 	return nil, errdef.Newf(errdef.ErrInvalid, "invalid type %q: must be \"image\", \"container\", \"volume\" or \"all\"", kind)
-}
-
-// printObjects prints what is found as one JSON list, or each by the template.
-// What is not found is told at the end; the rest is printed all the same.
-func printObjects(cmd *cobra.Command, names []string, format string, lookup func(string) (any, error)) error {
-	objects := []any{}
-	var errs []error
-	for _, name := range names {
-		object, err := lookup(name)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		objects = append(objects, object)
-	}
-	out := cmd.OutOrStdout()
-	if format == "json" || format == "" {
-		if err := cliout.JSON(out, objects, indentInspect); err != nil {
-			return err
-		}
-		return errors.Join(errs...)
-	}
-	for _, object := range objects {
-		if err := cliout.Template(out, "inspect", format, object); err != nil {
-			return err
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // NewPort is `podman port`.
