@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -68,6 +69,9 @@ func newFirewall() *firewall {
 		v6:       family("6", unix.NFPROTO_IPV6, nftables.TypeIP6Addr, 8, 24),
 	}
 	f.same.Concatenation = true
+	for _, s := range []*nftables.Set{f.bridges, f.internal, f.isolated} {
+		s.KeyByteOrder = binaryutil.NativeEndian // so that nft shows the names
+	}
 	return f
 }
 
