@@ -227,9 +227,22 @@ func (e *Engine) workDir(c *container.Config, root string, u *processUser) error
 	return rootfs.MkdirAll(root, c.WorkDir, 0o755, int(u.UID), int(u.GID))
 }
 
+// bundleConfig is the part of the specification that containers use here. The
+// encoder prepares itself for every type it may meet, which for all platforms'
+// takes longer than the encoding.
+type bundleConfig struct {
+	Version     string            `json:"ociVersion"`
+	Process     *specs.Process    `json:"process"`
+	Root        *specs.Root       `json:"root"`
+	Hostname    string            `json:"hostname,omitempty"`
+	Mounts      []specs.Mount     `json:"mounts"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Linux       *specs.Linux      `json:"linux"`
+}
+
 // writeBundle writes the specification where the runtime reads it.
-func (e *Engine) writeBundle(c *container.Config, spec *specs.Spec) error {
-	data, err := json.Marshal(spec)
+func (e *Engine) writeBundle(c *container.Config, s *specs.Spec) error {
+	data, err := json.Marshal(bundleConfig{s.Version, s.Process, s.Root, s.Hostname, s.Mounts, s.Annotations, s.Linux})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(e.Store.ContainerRunDir(c.ID), "config.json"), data, 0o600)
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network"
-	"github.com/podsuite/podsuite/shared/runtime"
 )
 
 // StartRequest says how to start a container.
@@ -33,7 +32,6 @@ func (e *Engine) Start(ctx context.Context, id string, req StartRequest) (status
 // Run makes a container and starts it, as Start does. Its launcher comes up
 // while the container is made.
 func (e *Engine) Run(ctx context.Context, create *CreateRequest, start StartRequest) (c *container.Config, status int, err error) {
-	defer runtime.WarmCgroups()()
 	id := container.NewID()
 	var launcher *monitor.Launcher
 	if len(create.Publish) == 0 && !create.PublishAll { // a launcher inherits the reserved ports

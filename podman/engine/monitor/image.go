@@ -5,6 +5,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -17,46 +18,57 @@ var image embed.FS
 
 // InstallImage makes sure that the lean image lies in dir, under a name made
 // of its content, and returns its path; "" when this binary carries none.
-// The run root would not do: distributions mount it noexec.
+// The run root would not do: distributions mount it noexec. Every start of a
+// container comes here, so the image is read as a whole only to be written.
 func InstallImage(dir string) (string, error) {
-	program, err := image.ReadFile("image/monitor")
+	program, err := image.Open("image/monitor")
 	if err != nil {
 		return "", nil
 	}
-	path := filepath.Join(dir, "podman-monitor-"+imageVersion(program))
-	if info, err := os.Stat(path); err == nil && info.Size() == int64(len(program)) {
+	defer program.Close()
+	info, err := program.Stat()
+	if err != nil {
+		return "", fmt.Errorf("install the monitor: %w", err)
+	}
+	path := filepath.Join(dir, "podman-monitor-"+imageVersion(program.(io.ReaderAt), info.Size()))
+	if have, err := os.Stat(path); err == nil && have.Size() == info.Size() {
 		return path, nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("install the monitor: %w", err)
-	}
-	tmp, err := os.CreateTemp(dir, ".monitor-*")
-	if err != nil {
-		return "", fmt.Errorf("install the monitor: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(program)
-	if err == nil {
-		err = tmp.Chmod(0o755)
-	}
-	if err = firstOf(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
+	if err := writeImage(path, program); err != nil {
 		return "", fmt.Errorf("install the monitor: %w", err)
 	}
 	return path, nil
 }
 
+// writeImage writes the program beside path and renames it there.
+func writeImage(path string, program io.Reader) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".monitor-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = io.Copy(tmp, program)
+	if err == nil {
+		err = tmp.Chmod(0o755)
+	}
+	if err = firstOf(err, tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
 // imageVersion hashes the head and the tail, where the Go linker puts the
 // build ID and what else differs from build to build: a whole hash would cost
-// a millisecond at every start of a container.
-func imageVersion(program []byte) string {
+// a millisecond.
+func imageVersion(program io.ReaderAt, size int64) string {
 	const span = 16 << 10
 	h := sha256.New()
-	h.Write(program[:min(span, len(program))])
-	h.Write(program[max(0, len(program)-span):])
-	fmt.Fprint(h, len(program))
+	io.Copy(h, io.NewSectionReader(program, 0, span))
+	io.Copy(h, io.NewSectionReader(program, max(0, size-span), span))
+	fmt.Fprint(h, size)
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
