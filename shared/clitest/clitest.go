@@ -65,7 +65,8 @@ func (h *harness) condition(name string) (bool, error) {
 		return err == nil, nil
 	case "pasta":
 		_, err := exec.LookPath("pasta")
-		return err == nil, nil
+		tun, tunErr := os.Stat("/dev/net/tun")
+		return err == nil && tunErr == nil && tun.Mode().Perm()&0o006 == 0o006, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", name)
 }

@@ -33,7 +33,8 @@
 //	                     CMD as an ordinary user with subordinate IDs; only in
 //	                     scripts whose name begins with "user"
 //
-// Conditions: root, user (an ordinary user can be made), pasta.
+// Conditions: root, user (an ordinary user can be made), pasta (installed, and
+// /dev/net/tun is open to ordinary users).
 //
 // It imports the standard library, testscript, pty, x/sys and go-containerregistry.
 package clitest
