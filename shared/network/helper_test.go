@@ -139,18 +139,21 @@ func serve(t testing.TB, path, network, address string) {
 			return err
 		}
 		t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				fmt.Fprintf(c, "hello %s", c.RemoteAddr())
-				c.Close()
-			}
-		}()
+		go greet(l)
 		return nil
 	})
+}
+
+// greet answers connections until the listener is closed.
+func greet(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		fmt.Fprintf(c, "hello %s", c.RemoteAddr())
+		c.Close()
+	}
 }
 
 // ask connects from the calling thread's namespace and returns the answer.
@@ -187,6 +190,7 @@ func listenHere(t testing.TB, address string) net.Listener {
 	if err != nil {
 		t.Fatal(err)
 	}
+	go greet(l)
 	return l
 }
 

@@ -265,17 +265,34 @@ func TestPauseFile(t *testing.T) {
 		os.Chmod(file, mode)
 		os.Chown(file, uid, uid)
 	}
+	kept := filepath.Join(p.home, "kept") // the file that the pause process has locked
+	if err := os.Link(file, kept); err != nil {
+		t.Fatal(err)
+	}
+	restore := func() {
+		os.Remove(file)
+		if err := os.Link(kept, file); err != nil {
+			t.Fatal(err)
+		}
+	}
 	tries := map[string]func(){
-		"empty":         func() { write("", p.uid, 0o600) },
-		"garbage":       func() { write("12x\n", p.uid, 0o600) },
-		"negative":      func() { write("-1\n", p.uid, 0o600) },
-		"huge":          func() { write("99999999999999999999\n", p.uid, 0o600) },
-		"no process":    func() { write("4194303\n", p.uid, 0o600) },
-		"another's":     func() { write(string(good), 0, 0o644) },
-		"writable":      func() { write(string(good), p.uid, 0o666) },
-		"reused pid":    func() { write(strconv.Itoa(other.Process.Pid), p.uid, 0o600) },
-		"root's pid":    func() { write(strconv.Itoa(os.Getpid()), p.uid, 0o600) },
-		"symbolic link": func() { os.Remove(file); os.WriteFile(file+"2", good, 0o600); os.Symlink(file+"2", file) },
+		"empty":      func() { write("", p.uid, 0o600) },
+		"garbage":    func() { write("12x\n", p.uid, 0o600) },
+		"negative":   func() { write("-1\n", p.uid, 0o600) },
+		"huge":       func() { write("99999999999999999999\n", p.uid, 0o600) },
+		"no process": func() { write("4194303\n", p.uid, 0o600) },
+		"a copy":     func() { write(string(good), p.uid, 0o600) },
+		"another's":  func() { restore(); os.Chown(file, 0, 0); os.Chmod(file, 0o644) },
+		"writable":   func() { restore(); os.Chown(file, p.uid, p.uid); os.Chmod(file, 0o666) },
+		"reused pid": func() { write(strconv.Itoa(other.Process.Pid), p.uid, 0o600) },
+		"root's pid": func() { write(strconv.Itoa(os.Getpid()), p.uid, 0o600) },
+		"symbolic link": func() {
+			restore()
+			os.Chown(file, p.uid, p.uid)
+			os.Chmod(file, 0o600)
+			os.Remove(file)
+			os.Symlink(kept, file)
+		},
 	}
 	if boxed != nil {
 		tries["reused pid in a namespace"] = func() { write(strconv.Itoa(boxed.Process.Pid), p.uid, 0o600) }
@@ -290,6 +307,12 @@ func TestPauseFile(t *testing.T) {
 			t.Errorf("%s: entered %v, want a new namespace", name, after)
 		}
 		p.stopPause(dir)
+	}
+	restore()
+	os.Chown(file, p.uid, p.uid)
+	os.Chmod(file, 0o600)
+	if after, _ := p.run("show"); after[5] != before[5] {
+		t.Errorf("with everything as it was: entered %v, want %v", after, before)
 	}
 }
 
