@@ -97,7 +97,7 @@ func newPerson(t testing.TB, sub bool) *person {
 	p := &person{TB: t, home: dir, exe: filepath.Join(dir, "exe")}
 	t.Cleanup(func() {
 		p.stopPause(filepath.Join(dir, "run/libpod/tmp"))
-		exec.Command("userdel", name).Run()
+		exec.Command("userdel", "-f", name).Run()
 		os.RemoveAll(dir)
 	})
 	out, err := exec.Command("id", "-u", name).Output()
