@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/podsuite/podsuite/podman/engine/monitor/loop"
 	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
@@ -175,19 +176,28 @@ func pipe(output bool) (theirs *os.File, ours int, err error) {
 	return os.NewFile(uintptr(p[0]), "input"), p[1], nil
 }
 
+// becomeAfter is how long the launcher watches by itself. Most containers that
+// a user waits for are over by then, without a further program's start.
+const becomeAfter = 100 * time.Millisecond
+
 // become turns this process into the monitor: its lean image where there is
 // one, else the loop in this one.
 func become(image string, spec *wire.Spec) {
+	if image == "" {
+		loop.Run(*spec)
+		os.Exit(0)
+	}
+	if loop.RunFor(spec, becomeAfter) {
+		os.Exit(0)
+	}
 	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In, spec.Log} {
 		keepOnExec(fd)
 	}
 	for i := range spec.Held {
 		keepOnExec(spec.Hold + i)
 	}
-	if image != "" {
-		unix.Exec(image, spec.Args(), append(os.Environ(), "GOMAXPROCS=1"))
-	}
-	loop.Run(*spec)
+	unix.Exec(image, spec.Args(), append(os.Environ(), "GOMAXPROCS=1"))
+	loop.Run(*spec) // the image can't be executed
 	os.Exit(0)
 }
 

@@ -27,7 +27,30 @@ type monitor struct {
 
 // Run watches the container until it has ended, its exit is recorded and
 // somebody has cleaned up or been started to.
-func Run(spec wire.Spec) {
+func Run(spec wire.Spec) { RunFor(&spec, 0) }
+
+// RunFor is Run, but for grace: when that has passed it returns false at the
+// first quiet moment, and spec then says all that another Run needs to go on.
+func RunFor(spec *wire.Spec, grace time.Duration) (ended bool) {
+	m := newMonitor(*spec)
+	deadline := time.Now().Add(grace)
+	for !m.exited {
+		if grace == 0 {
+			m.wait(-1)
+			continue
+		}
+		left := time.Until(deadline)
+		if left <= 0 && m.quiet() {
+			m.handOver(spec)
+			return false
+		}
+		m.wait(int(max(left, 10*time.Millisecond).Milliseconds()))
+	}
+	m.finish()
+	return true
+}
+
+func newMonitor(spec wire.Spec) *monitor {
 	m := &monitor{spec: spec, buf: make([]byte, wire.MaxData+1)}
 	m.log.fd = spec.Log
 	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In} {
@@ -40,19 +63,44 @@ func Run(spec wire.Spec) {
 		unix.CloseOnExec(spec.Hold + i)
 	}
 	var err error
-	if m.pidfd, err = unix.PidfdOpen(spec.Pid, 0); err != nil {
+	if m.pidfd, err = unix.PidfdOpen(spec.Pid, unix.PIDFD_NONBLOCK); err != nil {
 		m.pidfd = -1
 	}
-	m.clients = append(m.clients, &client{fd: spec.Control, primary: true, attached: spec.Attach})
-	for !m.exited {
-		m.wait()
+	if spec.Control >= 0 {
+		m.clients = append(m.clients, &client{fd: spec.Control, primary: true, attached: spec.Attach})
 	}
-	m.finish()
+	return m
+}
+
+// quiet says whether nothing is under way that a specification can't tell.
+func (m *monitor) quiet() bool {
+	if len(m.pending) > 0 {
+		return false
+	}
+	for _, c := range m.clients {
+		if !c.primary || len(c.queue) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// handOver puts what this monitor knows into the specification.
+func (m *monitor) handOver(spec *wire.Spec) {
+	*spec = m.spec
+	spec.Control, spec.Attach = -1, false
+	for _, c := range m.clients {
+		spec.Control, spec.Attach = c.fd, c.attached
+	}
+	if m.pidfd >= 0 {
+		unix.Close(m.pidfd)
+	}
 }
 
 // wait polls once and serves what is ready: clients before output, so that a
-// client's Attach takes effect before the output that follows it.
-func (m *monitor) wait() {
+// client's Attach takes effect before the output that follows it. The time-out
+// is in milliseconds, negative for none.
+func (m *monitor) wait(timeout int) {
 	m.fds = m.fds[:0]
 	add := func(fd int, events int16) { m.fds = append(m.fds, unix.PollFd{Fd: int32(fd), Events: events}) }
 	add(m.pidfd, unix.POLLIN)
@@ -73,7 +121,7 @@ func (m *monitor) wait() {
 	for _, c := range polled {
 		add(c.fd, c.events(len(m.pending) == 0))
 	}
-	if !m.poll(-1) {
+	if !m.poll(timeout) {
 		return
 	}
 	for i, c := range polled {
