@@ -12,7 +12,7 @@ import (
 
 const (
 	// warmEvery is shorter than the kernel's grace periods.
-	warmEvery = 2 * time.Millisecond
+	warmEvery = 4 * time.Millisecond
 	// warmLimit ends what nobody stopped.
 	warmLimit = 500 * time.Millisecond
 )
