@@ -144,9 +144,17 @@ func (r *running) stop() {
 	r.cmd = nil
 }
 
-// cmdRegistry: registry start|stop
+// cmdRegistry: registry start|stop, registry copy FILE
 func (h *harness) cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) == 1 && (args[0] == "start" || args[0] == "stop"), "registry start|stop")
+	usage(ts, !neg && (len(args) == 1 && (args[0] == "start" || args[0] == "stop") || len(args) == 2 && args[0] == "copy"),
+		"registry start|stop|copy file")
+	if args[0] == "copy" {
+		program, err := registryServer(h.top)
+		ts.Check(err)
+		ts.Check(copyFile(program, ts.MkAbs(args[1])))
+		ts.Check(os.Chmod(ts.MkAbs(args[1]), 0o755))
+		return
+	}
 	work := ts.Getenv("WORK")
 	h.mu.Lock()
 	r := h.registries[work]

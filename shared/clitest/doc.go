@@ -26,6 +26,7 @@
 //	                     terminal showed is stdout
 //	retry CMD ARG…       runs CMD again until it succeeds, for up to 20 s
 //	registry start|stop  a real registry server (plain HTTP)
+//	registry copy FILE   copies the server's program
 //	garbage start        a server that answers nonsense with status 200
 //	insecure HOST        allows plain HTTP to HOST in registries.conf
 //	oci-image DIR TAG    writes the base image as an OCI layout
