@@ -16,7 +16,7 @@ import (
 // writeNetworkFiles writes the container's hosts, resolv.conf and hostname.
 func (e *Engine) writeNetworkFiles(c *container.Config, status map[string]network.Status) error {
 	dir := e.Store.ContainerRunDir(c.ID)
-	resolv, err := resolvConf(c)
+	resolv, err := resolvConf(c, status)
 	if err != nil {
 		return err
 	}
@@ -85,9 +85,10 @@ func addresses(status map[string]network.Status) (gateways, own []net.IP) {
 	return gateways, own
 }
 
-// resolvConf makes /etc/resolv.conf: the user's servers or the host's. A
-// server on the host's loopback can't be reached from a network of its own.
-func resolvConf(c *container.Config) (string, error) {
+// resolvConf makes /etc/resolv.conf: the user's servers, the network's or the
+// host's. A server on the host's loopback can't be reached from a network of
+// its own.
+func resolvConf(c *container.Config, status map[string]network.Status) (string, error) {
 	var search, servers, options []string
 	// systemd-resolved's stub lists a loopback server; its real ones lie here.
 	for _, path := range []string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"} {
@@ -99,6 +100,15 @@ func resolvConf(c *container.Config) (string, error) {
 		if len(servers) > 0 {
 			break
 		}
+	}
+	var own []string
+	for _, s := range status {
+		for _, ip := range s.DNSServerIPs {
+			own = append(own, ip.String())
+		}
+	}
+	if len(own) > 0 {
+		servers = own
 	}
 	if len(c.Network.DNS) > 0 {
 		servers = c.Network.DNS

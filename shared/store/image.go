@@ -222,6 +222,19 @@ func (s *Store) CreateImage(n NewImage) (Image, error) {
 	if err == nil {
 		return imageOf(i), nil
 	}
+	if errors.Is(err, storage.ErrDuplicateName) {
+		// Names move with AddNames alone.
+		names := n.Names
+		n.Names = nil
+		img, err := s.CreateImage(n)
+		if err != nil {
+			return img, err
+		}
+		if err := s.AddImageNames(img.ID, names...); err != nil {
+			return Image{}, err
+		}
+		return s.Image(img.ID)
+	}
 	if !errors.Is(err, storage.ErrDuplicateID) {
 		return Image{}, fmt.Errorf("create image %q: %w", id, classify(err))
 	}

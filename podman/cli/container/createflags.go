@@ -82,7 +82,7 @@ func (f *createFlags) bindConnections(cmd *cobra.Command) {
 	fl.StringArrayVar(&r.Network, "network", nil, "Connect a container to a network")
 	fl.StringArrayVar(&r.Network, "net", nil, "Connect a container to a network")
 	fl.MarkHidden("net")
-	fl.StringArrayVarP(&r.Publish, "publish", "p", nil, "Publish a container's port, or a range of ports, to the host")
+	fl.StringSliceVarP(&r.Publish, "publish", "p", nil, "Publish a container's port, or a range of ports, to the host")
 	fl.BoolVarP(&r.PublishAll, "publish-all", "P", false, "Publish all exposed ports to random ports on the host interface")
 	fl.StringSliceVar(&r.Expose, "expose", nil, "Expose a port or a range of ports")
 	fl.StringSliceVar(&r.DNS, "dns", nil, "Set custom DNS servers")
