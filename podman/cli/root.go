@@ -4,9 +4,12 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/cli/container"
+	"github.com/podsuite/podsuite/podman/cli/image"
+	"github.com/podsuite/podsuite/podman/cli/volume"
 	"github.com/spf13/cobra"
 )
 
@@ -30,6 +33,9 @@ func NewRoot() *cobra.Command {
 		container.NewPort, container.NewPs, container.NewRemove, container.NewRestart, container.NewRun, container.NewStart, container.NewStop, container.NewWait,
 		newContainer, newVersion,
 	} {
+		root.AddCommand(add(a))
+	}
+	for _, add := range slices.Concat(image.TopLevel(), volume.TopLevel()) {
 		root.AddCommand(add(a))
 	}
 	return root

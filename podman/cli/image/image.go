@@ -1,0 +1,28 @@
+package image
+
+import (
+	"github.com/podsuite/podsuite/podman/cli/app"
+	"github.com/spf13/cobra"
+)
+
+// TopLevel lists the commands that stand at the top of the tree.
+func TopLevel() []func(*app.App) *cobra.Command {
+	return []func(*app.App) *cobra.Command{
+		NewHistory, NewImage, NewImages, NewImport, NewLoad, NewLogin, NewLogout, NewPull, NewPush, NewRmi, NewSave, NewSearch, NewTag, NewUntag,
+	}
+}
+
+// NewImage is `podman image`.
+func NewImage(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "image",
+		Short: "Manage images",
+		Long:  "Manage images",
+	}
+	for _, add := range []func(*app.App) *cobra.Command{
+		NewExists, NewHistory, NewImport, NewInspect, NewList, NewLoad, NewPrune, NewPull, NewPush, NewRemove, NewSave, NewSearch, NewTag, NewUntag,
+	} {
+		cmd.AddCommand(add(a))
+	}
+	return cmd
+}

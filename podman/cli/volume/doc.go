@@ -1,0 +1,3 @@
+// Package volume is podman's commands for volumes. It imports the engine, app
+// and shared packages.
+package volume

@@ -1,0 +1,303 @@
+package engine
+
+import (
+	"archive/tar"
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	spec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/podsuite/podsuite/shared/cliout"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/imgcopy"
+	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/transport"
+)
+
+// The forms in which an image can be saved.
+const (
+	SaveDockerArchive = "docker-archive"
+	SaveOCIArchive    = "oci-archive"
+	SaveDockerDir     = "docker-dir"
+	SaveOCIDir        = "oci-dir"
+)
+
+// SaveImageRequest writes an image to a file or directory.
+type SaveImageRequest struct {
+	Image    string
+	Names    []string // further names that a docker-archive shall have for it
+	Format   string
+	Output   string    // path; "" is Stdout
+	Stdout   io.Writer // archives only
+	Compress bool      // layers of a docker-dir
+	Progress cliout.Progress
+}
+
+// SaveImage writes an image to a file or directory.
+func (e *Engine) SaveImage(ctx context.Context, req SaveImageRequest) error {
+	img, err := e.LookupImage(req.Image)
+	if err != nil {
+		return err
+	}
+	o := imgcopy.Options{Progress: req.Progress, Compress: req.Compress}
+	o.Source.Config, o.Source.Store, o.Destination.Config = e.Config, e.Store, e.Config
+	dst := ref.Location{Path: req.Output, Index: -1}
+	var name ref.Name
+	if have, err := e.ownName(img, req.Image); err == nil && !strings.Contains(have, "@") {
+		if name, err = ref.Parse(have); err != nil {
+			return err
+		}
+	}
+	switch req.Format {
+	case SaveDockerArchive:
+		dst.Transport, dst.Name = ref.DockerArchive, name
+		for _, tag := range req.Names {
+			full, err := newImageName(tag)
+			if err != nil {
+				return err
+			}
+			n, err := ref.Parse(full)
+			if err != nil {
+				return err
+			}
+			o.Destination.ExtraTags = append(o.Destination.ExtraTags, n)
+		}
+	case SaveOCIArchive, SaveOCIDir:
+		dst.Transport = map[string]string{SaveOCIArchive: ref.OCIArchive, SaveOCIDir: ref.OCI}[req.Format]
+		o.Format = imgcopy.FormatOCI
+		if !name.IsZero() {
+			dst.Image = name.String()
+		}
+	case SaveDockerDir:
+		dst.Transport, o.Format = ref.Dir, imgcopy.FormatV2S2
+	default:
+		return errdef.Newf(errdef.ErrInvalid, "format value must be one of oci-dir oci-archive docker-dir docker-archive")
+	}
+	src := ref.Location{Transport: ref.ContainersStorage, Image: img.ID, Index: -1}
+	if req.Output == "" {
+		return e.saveTo(ctx, req.Stdout, dst, src, o)
+	}
+	_, err = imgcopy.Copy(ctx, dst, src, o)
+	return err
+}
+
+// saveTo writes an archive to a stream: archives are made at a place first.
+func (e *Engine) saveTo(ctx context.Context, w io.Writer, dst, src ref.Location, o imgcopy.Options) error {
+	dir, err := os.MkdirTemp(e.Config.Engine.ImageCopyTmpDir, "podman-save-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	dst.Path = filepath.Join(dir, "image.tar")
+	if _, err := imgcopy.Copy(ctx, dst, src, o); err != nil {
+		return err
+	}
+	f, err := os.Open(dst.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// LoadImages makes the images of an archive or directory part of the store
+// and lists their names; an image without one is named by its ID. An empty
+// path is in, which is read to a file first.
+func (e *Engine) LoadImages(ctx context.Context, file string, in io.Reader, progress cliout.Progress) ([]string, error) {
+	if file == "" {
+		spooled, err := spool(ctx, in, e.Config.Engine.ImageCopyTmpDir)
+		if err != nil {
+			return nil, err
+		}
+		defer spooled.Close()
+		file = fmt.Sprintf("/proc/self/fd/%d", spooled.Fd())
+	} else if strings.Contains(file, ":") {
+		// A colon would end the path in a reference.
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		file = fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+	}
+	kind, entries, err := e.archiveEntries(file)
+	if err != nil {
+		return nil, err
+	}
+	var loaded []string
+	for i, tags := range entries {
+		names, err := archiveNames(tags)
+		if err != nil {
+			return loaded, err
+		}
+		l := kind + ":" + file
+		if kind != ref.Dir {
+			l += ":@" + strconv.Itoa(i)
+		}
+		id, err := imgcopy.Pull(ctx, e.Store, e.Config, l, imgcopy.PullOptions{Progress: progress})
+		if err != nil {
+			return loaded, err
+		}
+		if len(names) == 0 {
+			loaded = append(loaded, "sha256:"+id)
+			continue
+		}
+		if err := e.Store.AddImageNames(id, names...); err != nil {
+			return loaded, err
+		}
+		loaded = append(loaded, names...)
+	}
+	return loaded, nil
+}
+
+// archiveNames completes the names of an archive as the tools that write them
+// mean them.
+func archiveNames(tags []string) ([]string, error) {
+	var names []string
+	for _, tag := range tags {
+		n, err := ref.ParseNormalized(tag)
+		if err != nil {
+			return nil, fmt.Errorf("parse the image name %q of the archive: %w", tag, err)
+		}
+		names = append(names, n.Tagged().String())
+	}
+	return names, nil
+}
+
+// spool copies a stream to a nameless file. A read that nothing ends is left
+// alone when the context is done.
+func spool(ctx context.Context, in io.Reader, dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, "podman-load-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, err
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(f, in)
+		done <- err
+	}()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// archiveEntries finds out what the file or directory is, and the names of
+// each image in it.
+func (e *Engine) archiveEntries(file string) (kind string, entries [][]string, err error) {
+	fi, err := os.Stat(file)
+	if err != nil {
+		return "", nil, err
+	}
+	unknown := errdef.Newf(errdef.ErrInvalid, "payload does not match any of the supported image formats (docker-archive, oci-archive, oci, dir)")
+	if fi.IsDir() {
+		if _, err := os.Stat(filepath.Join(file, "index.json")); err == nil {
+			index, err := readSmallFile(filepath.Join(file, "index.json"))
+			if err != nil {
+				return "", nil, err
+			}
+			entries, err = indexNames(index)
+			return ref.OCI, entries, err
+		}
+		if _, err := os.Stat(filepath.Join(file, "manifest.json")); err == nil {
+			return ref.Dir, [][]string{nil}, nil
+		}
+		return "", nil, unknown
+	}
+	members, err := archiveMembers(file, "manifest.json", "index.json")
+	switch {
+	case err != nil:
+		return "", nil, errdef.Newf(errdef.ErrInvalid, "%w: %w", unknown, err)
+	case members["manifest.json"] != nil:
+		entries, err = transport.ArchiveTags(ref.Location{Transport: ref.DockerArchive, Path: file, Index: -1}, transport.Options{Config: e.Config})
+		return ref.DockerArchive, entries, err
+	case members["index.json"] != nil:
+		entries, err = indexNames(members["index.json"])
+		return ref.OCIArchive, entries, err
+	}
+	return "", nil, unknown
+}
+
+// maxArchiveList bounds the lists of images in archives, in bytes.
+const maxArchiveList = 4 << 20
+
+// archiveMembers reads the wanted members of a tar, plain or gzipped.
+func archiveMembers(file string, wanted ...string) (map[string][]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	magic, _ := bufio.NewReaderSize(io.NewSectionReader(f, 0, 2), 16).Peek(2)
+	var r io.Reader = f
+	if string(magic) == "\x1f\x8b" {
+		if r, err = gzip.NewReader(f); err != nil {
+			return nil, err
+		}
+	}
+	found := map[string][]byte{}
+	for t := tar.NewReader(r); len(found) < len(wanted); {
+		h, err := t.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read archive: %w", err)
+		}
+		name := path.Clean(h.Name)
+		if !slices.Contains(wanted, name) {
+			continue
+		}
+		if found[name], err = io.ReadAll(io.LimitReader(t, maxArchiveList)); err != nil {
+			return nil, fmt.Errorf("read archive: %w", err)
+		}
+	}
+	return found, nil
+}
+
+func readSmallFile(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxArchiveList))
+}
+
+// indexNames lists the names in the index of an OCI layout.
+func indexNames(data []byte) ([][]string, error) {
+	var index v1.IndexManifest
+	if err := json.Unmarshal(data, &index); err != nil {
+		return nil, errdef.Newf(errdef.ErrInvalid, "read index.json: %w", err)
+	}
+	entries := make([][]string, len(index.Manifests))
+	for i, m := range index.Manifests {
+		if name := m.Annotations[spec.AnnotationRefName]; strings.ContainsAny(name, "/:") {
+			entries[i] = []string{name}
+		} else if name != "" { // a tag, or a name without a registry
+			entries[i] = []string{"localhost/" + name}
+		}
+	}
+	return entries, nil
+}

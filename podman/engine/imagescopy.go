@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/imgcopy"
+	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/registry"
+)
+
+// PullImage makes the image that name stands for part of the store and gives
+// its ID. mismatch, if not "", tells that it is one for another platform than
+// was asked for.
+func (e *Engine) PullImage(ctx context.Context, name string, o imgcopy.PullOptions) (id, mismatch string, err error) {
+	switch o.Policy {
+	case "ifmissing":
+		o.Policy = imgcopy.PullMissing
+	case "ifnewer":
+		o.Policy = imgcopy.PullNewer
+	case "", imgcopy.PullAlways, imgcopy.PullMissing, imgcopy.PullNewer, imgcopy.PullNever:
+	default:
+		return "", "", errdef.Newf(errdef.ErrInvalid, "unsupported pull policy %q", o.Policy)
+	}
+	if !ref.HasTransport(name) {
+		if _, err := ref.Parse(name); err != nil {
+			return "", "", fmt.Errorf("parsing reference %q: %w", name, err)
+		}
+	}
+	if id, err = imgcopy.Pull(ctx, e.Store, e.Config, name, o); err != nil {
+		return "", "", err
+	}
+	mismatch, err = e.platformMismatch(id, o.Platform)
+	return id, mismatch, err
+}
+
+// platformMismatch tells how an image's platform differs from the one wanted.
+func (e *Engine) platformMismatch(id string, want v1.Platform) (string, error) {
+	doc, err := e.imageDoc(id)
+	if err != nil {
+		return "", err
+	}
+	want = imgcopy.Platform(want)
+	if doc.OS == want.OS && doc.Architecture == want.Architecture && (want.Variant == "" || doc.Variant == want.Variant) {
+		return "", nil
+	}
+	have := v1.Platform{OS: doc.OS, Architecture: doc.Architecture, Variant: doc.Variant}
+	return fmt.Sprintf("image platform (%s) does not match the expected platform (%s)", have.String(), want.String()), nil
+}
+
+// PullAllTags pulls every tag of a repository and gives the images' IDs, each
+// once.
+func (e *Engine) PullAllTags(ctx context.Context, name string, o imgcopy.PullOptions) ([]string, error) {
+	n, err := ref.Parse(name)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("parsing reference %q: %w", name, err)
+	case n.Tag != "" || n.Digest != "":
+		return nil, errdef.Newf(errdef.ErrInvalid, "pull all tags of %q: give the repository without a tag", name)
+	}
+	regs, err := e.Config.Registries()
+	if err != nil {
+		return nil, err
+	}
+	candidates := ref.Remote(n, regs.Aliases, regs.UnqualifiedSearch)
+	if len(candidates) == 0 {
+		return nil, errdef.Newf(errdef.ErrNotFound, "short-name %q did not resolve to an alias and no unqualified-search registries are defined in registries.conf", name)
+	}
+	repository := candidates[0].Repository()
+	client, err := registry.Open(e.Config, repository, o.Registry)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	tags, err := client.Tags(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	seen := map[string]bool{}
+	for _, tag := range tags {
+		id, _, err := e.PullImage(ctx, repository.WithTag(tag).String(), o)
+		if err != nil {
+			return ids, err
+		}
+		if !seen[id] {
+			ids = append(ids, id)
+		}
+		seen[id] = true
+	}
+	return ids, nil
+}
+
+// PushImage copies an image to a registry, or to where a transport:details
+// reference says; "" is the image's own name.
+func (e *Engine) PushImage(ctx context.Context, image, destination string, o imgcopy.PushOptions) (imgcopy.Result, error) {
+	switch o.Format {
+	case "", imgcopy.FormatOCI, imgcopy.FormatV2S2:
+	case "v2s1":
+		return imgcopy.Result{}, errdef.Newf(errdef.ErrUnsupported, "the format v2s1 is not supported: registries refuse it. Choose 'oci' or 'v2s2'")
+	default:
+		return imgcopy.Result{}, errdef.Newf(errdef.ErrInvalid, "unknown format %q. Choose on of the supported formats: 'oci', 'v2s1', or 'v2s2'", o.Format)
+	}
+	return imgcopy.Push(ctx, e.Store, e.Config, image, destination, o)
+}
