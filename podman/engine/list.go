@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -8,7 +9,7 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 )
 
-// List lists podman's containers, the newest first. It reads the store's list
+// List lists podman's containers, the oldest first. It reads the store's list
 // and, per container, the state of its run; keep says which summaries are
 // worth that.
 func (e *Engine) List(keep func(id, name string, s *container.Summary) bool) ([]Container, error) {
@@ -24,7 +25,7 @@ func (e *Engine) List(keep func(id, name string, s *container.Summary) bool) ([]
 		}
 		list = append(list, Container{ID: c.ID, Name: firstName(c.Names), ImageID: c.ImageID, Summary: s, Status: e.status(c.ID)})
 	}
-	slices.SortStableFunc(list, func(a, b Container) int { return int(b.Created - a.Created) })
+	slices.SortStableFunc(list, func(a, b Container) int { return cmp.Compare(a.Created, b.Created) })
 	return list, nil
 }
 
@@ -47,5 +48,5 @@ func (e *Engine) Latest() (Container, error) {
 	if len(list) == 0 {
 		return Container{}, errdef.Newf(errdef.ErrNotFound, "no containers: no such container")
 	}
-	return list[0], nil
+	return list[len(list)-1], nil
 }

@@ -70,7 +70,7 @@ func (f *psFlags) run(cmd *cobra.Command, a *app.App) error {
 		return !f.all && f.last < 0 && !keep.byStatus && c.State != engine.Running
 	})
 	if f.last >= 0 && len(list) > f.last {
-		list = list[:f.last]
+		list = list[len(list)-f.last:]
 	}
 	if err := sortContainers(list, f.sort); err != nil {
 		return err
