@@ -6,6 +6,7 @@ package app
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/config"
@@ -42,6 +43,9 @@ func (a *App) Config() (*config.Config, error) {
 	c, err := config.Load(o)
 	if err != nil {
 		return nil, err
+	}
+	if a.root != "" && c.Engine.VolumePath == filepath.Join(c.Storage.GraphRoot, "volumes") {
+		c.Engine.VolumePath = filepath.Join(a.root, "volumes") // it follows the root, unless it was set
 	}
 	for _, over := range []struct {
 		asked string
