@@ -39,6 +39,9 @@ type ImageInfo struct {
 	HealthCheck  *HealthCheck `json:"Healthcheck,omitempty"`
 }
 
+// Id is the ID, for templates that ask for the name it has in JSON.
+func (i *ImageInfo) Id() string { return i.ID } //nolint:revive // the placeholder's name
+
 // GraphDriverInfo says where an image's layers lie.
 type GraphDriverInfo struct {
 	Name string

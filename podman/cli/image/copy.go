@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
+	"github.com/podsuite/podsuite/podman/cli/say"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
@@ -70,7 +71,7 @@ func NewPull(a *app.App) *cobra.Command {
 				fmt.Fprintln(cmd.OutOrStdout(), id)
 			}
 		}
-		return errorLines(errs)
+		return say.Errors(errs)
 	}
 	return cmd
 }

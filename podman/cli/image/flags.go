@@ -1,7 +1,6 @@
 package image
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -131,17 +130,4 @@ func shortID(id string, whole bool) string {
 		return "sha256:" + id
 	}
 	return id[:min(len(id), 12)]
-}
-
-// errorLines makes one error of several, each on a line of its own as if it
-// were the only one.
-func errorLines(errs []error) error {
-	if len(errs) == 0 {
-		return nil
-	}
-	err := errs[0]
-	for _, next := range errs[1:] {
-		err = fmt.Errorf("%w\nError: %w", err, next)
-	}
-	return err
 }

@@ -2,6 +2,7 @@ package image
 
 import (
 	"github.com/podsuite/podsuite/podman/cli/app"
+	"github.com/podsuite/podsuite/podman/cli/say"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/spf13/cobra"
 )
@@ -38,14 +39,14 @@ func NewInspect(a *app.App) *cobra.Command {
 			if err := cliout.JSON(out, objects, cliout.IndentInspect); err != nil {
 				return err
 			}
-			return errorLines(errs)
+			return say.Errors(errs)
 		}
 		for _, object := range objects {
 			if err := cliout.Template(out, "inspect", format, object); err != nil {
 				return err
 			}
 		}
-		return errorLines(errs)
+		return say.Errors(errs)
 	}
 	return cmd
 }

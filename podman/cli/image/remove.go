@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
-	"github.com/podsuite/podsuite/podman/cli/prompt"
+	"github.com/podsuite/podsuite/podman/cli/say"
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -98,7 +98,7 @@ func NewPrune(a *app.App) *cobra.Command {
 			if req.All {
 				warning = "WARNING! This command removes all images without at least one container associated with them."
 			}
-			if yes, err := prompt.Confirm(cmd.InOrStdin(), cmd.OutOrStdout(), warning); !yes || err != nil {
+			if yes, err := say.Confirm(cmd.InOrStdin(), cmd.OutOrStdout(), warning); !yes || err != nil {
 				return err
 			}
 		}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
-	"github.com/podsuite/podsuite/podman/cli/prompt"
+	"github.com/podsuite/podsuite/podman/cli/say"
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -118,14 +118,17 @@ func newInspect(a *app.App) *cobra.Command {
 		}
 		out := cmd.OutOrStdout()
 		if format == "json" || format == "" {
-			return errors.Join(append([]error{cliout.JSON(out, volumes, cliout.IndentInspect)}, errs...)...)
+			if err := cliout.JSON(out, volumes, cliout.IndentInspect); err != nil {
+				return err
+			}
+			return say.Errors(errs)
 		}
 		for _, v := range volumes {
 			if err := cliout.Template(out, "volume inspect", format, v); err != nil {
 				return err
 			}
 		}
-		return errors.Join(errs...)
+		return say.Errors(errs)
 	}
 	return cmd
 }
@@ -221,7 +224,7 @@ func removeStatus(errs []error) error {
 			status = 1
 		}
 	}
-	return &errdef.Exit{Code: status, Err: errors.Join(errs...)}
+	return &errdef.Exit{Code: status, Err: say.Errors(errs)}
 }
 
 func newPrune(a *app.App) *cobra.Command {
@@ -254,7 +257,7 @@ func newPrune(a *app.App) *cobra.Command {
 			warning += "\n" + v.Name
 		}
 		if !force {
-			if yes, err := prompt.Confirm(cmd.InOrStdin(), cmd.OutOrStdout(), warning); !yes || err != nil {
+			if yes, err := say.Confirm(cmd.InOrStdin(), cmd.OutOrStdout(), warning); !yes || err != nil {
 				return err
 			}
 		}
@@ -262,7 +265,7 @@ func newPrune(a *app.App) *cobra.Command {
 		for _, name := range removed {
 			fmt.Fprintln(cmd.OutOrStdout(), name)
 		}
-		return errors.Join(errs...)
+		return say.Errors(errs)
 	}
 	return cmd
 }
