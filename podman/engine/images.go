@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,7 +82,26 @@ func (e *Engine) imageDoc(id string) (*imageDoc, error) {
 // LookupImage finds an image by its ID, the beginning of one, or a name, short
 // or full.
 func (e *Engine) LookupImage(name string) (store.Image, error) {
-	return imgcopy.ResolveLocal(e.Store, e.Config, name)
+	img, err := imgcopy.ResolveLocal(e.Store, e.Config, name)
+	if errors.Is(err, errdef.ErrInvalid) {
+		if _, err := parseName("parsing reference", name); err != nil {
+			return img, err
+		}
+	}
+	return img, err
+}
+
+// parseName reads an image's name; an error says what was done with it and, in
+// the words that users know, what is wrong.
+func parseName(doing, name string) (ref.Name, error) {
+	if name == "" {
+		return ref.Name{}, errdef.Newf(errdef.ErrInvalid, "%s \"\": repository name must have at least one component", doing)
+	}
+	n, err := ref.Parse(name)
+	if err != nil {
+		return n, errdef.Newf(errdef.ErrInvalid, "%s %q: %s", doing, name, strings.TrimPrefix(err.Error(), "invalid reference format: "))
+	}
+	return n, nil
 }
 
 // ListImagesRequest says which images to list.
@@ -265,9 +285,9 @@ func (e *Engine) UntagImage(image string, names []string) error {
 // newImageName completes the name that an image shall get: a short one is of
 // localhost.
 func newImageName(name string) (string, error) {
-	n, err := ref.Parse(name)
+	n, err := parseName("normalizing name", name)
 	if err != nil {
-		return "", fmt.Errorf("normalizing name %q: %w", name, err)
+		return "", err
 	}
 	if n.Digest != "" {
 		return "", errdef.Newf(errdef.ErrInvalid, "normalizing name %q: a name with a digest can't be given to an image: it follows from its content", name)
@@ -280,9 +300,9 @@ func newImageName(name string) (string, error) {
 
 // ownName is the one of the image's names that is meant by name.
 func (e *Engine) ownName(img store.Image, name string) (string, error) {
-	n, err := ref.Parse(name)
+	n, err := parseName("normalizing name", name)
 	if err != nil {
-		return "", fmt.Errorf("normalizing name %q: %w", name, err)
+		return "", err
 	}
 	if n.Digest != "" {
 		n.Tag = ""

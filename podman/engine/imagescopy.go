@@ -25,8 +25,8 @@ func (e *Engine) PullImage(ctx context.Context, name string, o imgcopy.PullOptio
 		return "", "", errdef.Newf(errdef.ErrInvalid, "unsupported pull policy %q", o.Policy)
 	}
 	if !ref.HasTransport(name) {
-		if _, err := ref.Parse(name); err != nil {
-			return "", "", fmt.Errorf("parsing reference %q: %w", name, err)
+		if _, err := parseName("parsing reference", name); err != nil {
+			return "", "", err
 		}
 	}
 	if id, err = imgcopy.Pull(ctx, e.Store, e.Config, name, o); err != nil {
@@ -53,10 +53,10 @@ func (e *Engine) platformMismatch(id string, want v1.Platform) (string, error) {
 // PullAllTags pulls every tag of a repository and gives the images' IDs, each
 // once.
 func (e *Engine) PullAllTags(ctx context.Context, name string, o imgcopy.PullOptions) ([]string, error) {
-	n, err := ref.Parse(name)
+	n, err := parseName("parsing reference", name)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("parsing reference %q: %w", name, err)
+		return nil, err
 	case n.Tag != "" || n.Digest != "":
 		return nil, errdef.Newf(errdef.ErrInvalid, "pull all tags of %q: give the repository without a tag", name)
 	}
