@@ -24,6 +24,18 @@ func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.C
 	if err := setNetworkMode(&n, req); err != nil {
 		return err
 	}
+	for name := range n.Networks {
+		if name == defaultNetwork {
+			continue // always there
+		}
+		m, err := e.networks()
+		if err != nil {
+			return err
+		}
+		if _, err := m.Network(name); err != nil {
+			return err
+		}
+	}
 	for _, h := range req.AddHosts {
 		name, address, ok := strings.Cut(h, ":")
 		if !ok || name == "" || address == "" {

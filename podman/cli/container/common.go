@@ -10,15 +10,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func atLeastOne(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return errdef.Newf(errdef.ErrInvalid, "requires at least 1 arg(s), only received 0")
-		}
-		return nil
-	}
-}
-
 // exitWith passes a container's exit status on.
 func exitWith(status int) error {
 	if status == 0 {

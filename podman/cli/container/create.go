@@ -14,7 +14,7 @@ func NewCreate(a *app.App) *cobra.Command {
 		Use:   "create [options] IMAGE [COMMAND [ARG...]]",
 		Short: "Create but do not start a container",
 		Long:  "Creates a new container from the given image and leaves it ready to be started.",
-		Args:  atLeastOne("image name"),
+		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req, err := f.request(cmd, args)
 			if err != nil {

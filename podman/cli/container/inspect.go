@@ -48,10 +48,15 @@ func NewInspect(a *app.App) *cobra.Command {
 func NewInspectAny(a *app.App) *cobra.Command {
 	var format, kind string
 	cmd := &cobra.Command{
-		Use:     "inspect [options] {CONTAINER|IMAGE|VOLUME} [...]",
-		Short:   "Display the configuration of object denoted by ID",
-		Long:    "Displays the low-level information on an object identified by name or ID. Containers are looked for first, then images, then volumes.",
-		Args:    atLeastOne("name"),
+		Use:   "inspect [options] {CONTAINER|IMAGE|VOLUME} [...]",
+		Short: "Display the configuration of object denoted by ID",
+		Long:  "Displays the low-level information on an object identified by name or ID. Containers are looked for first, then images, then volumes.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errdef.Newf(errdef.ErrInvalid, "no names or ids specified")
+			}
+			return nil
+		},
 		Example: "  podman inspect web\n  podman inspect --type image --format '{{.Id}}' localhost/web",
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "json", "Format the output to a Go template or json")

@@ -26,7 +26,7 @@ func NewRun(a *app.App) *cobra.Command {
 		Use:   "run [options] IMAGE [COMMAND [ARG...]]",
 		Short: "Run a command in a new container",
 		Long:  "Runs a command in a new container from the given image.",
-		Args:  atLeastOne("image name"),
+		Args:  cobra.MinimumNArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return f.run(cmd, a, args) },
 		Example: "  podman run --rm -it alpine sh\n  podman run -d --name web -p 8080:80 localhost/web\n" +
 			"  podman run --network none --read-only alpine ls",

@@ -39,7 +39,7 @@ func NewLogs(a *app.App) *cobra.Command {
 		Use:     "logs [options] CONTAINER [CONTAINER...]",
 		Short:   "Fetch the logs of one or more containers",
 		Long:    "Retrieves logs for one or more containers.",
-		Args:    atLeastOne("container"),
+		Args:    cobra.MinimumNArgs(1),
 		Example: "  podman logs web\n  podman logs --tail 2 -f web\n  podman logs --since 10m web",
 	}
 	cmd.Flags().BoolVarP(&req.Follow, "follow", "f", false, "Follow log output")
@@ -128,7 +128,7 @@ func NewWait(a *app.App) *cobra.Command {
 		Use:     "wait [options] CONTAINER [CONTAINER...]",
 		Short:   "Block on one or more containers",
 		Long:    "Waits until the containers have stopped, and prints the exit status of each.",
-		Args:    atLeastOne("container"),
+		Args:    cobra.MinimumNArgs(1),
 		Example: "  podman wait web",
 	}
 	cmd.Flags().BoolVar(&ignore, "ignore", false, "Ignore if a container does not exist")
@@ -193,7 +193,7 @@ func NewExec(a *app.App) *cobra.Command {
 		Use:     "exec [options] CONTAINER COMMAND [ARG...]",
 		Short:   "Run a process in a running container",
 		Long:    "Executes a command inside a running container.",
-		Args:    atLeastOne("container"),
+		Args:    cobra.MinimumNArgs(1),
 		Example: "  podman exec -it web sh\n  podman exec web cat /etc/hosts\n  podman exec -d web touch /tmp/file",
 	}
 	f := cmd.Flags()
