@@ -14,7 +14,6 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/errdef"
-	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/store"
 )
 
@@ -54,7 +53,7 @@ func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*co
 // image finds the request's image in the store, or pulls it as the policy says.
 func (e *Engine) image(ctx context.Context, req *CreateRequest) (store.Image, error) {
 	if req.Pull == "" || req.Pull == "missing" || req.Pull == "never" {
-		image, err := imgcopy.ResolveLocal(e.Store, e.Config, req.Image)
+		image, err := e.LookupImage(req.Image)
 		if err == nil || !isNotFound(err) || req.Pull == "never" {
 			return image, err
 		}
