@@ -124,12 +124,21 @@ func searchRegistry(ctx context.Context, cfg *config.Config, host, term string, 
 	}
 	results, err := client.Search(ctx, term, req.Limit)
 	if err != nil {
-		return nil, fmt.Errorf("couldn't search registry %q: %w", host, err)
+		return nil, searchError(host, err)
 	}
 	for _, r := range results {
 		found = append(found, FoundImage{Index: host, Name: r.Name, Description: r.Description, Stars: r.Stars, Official: r.Official, Automated: r.Automated})
 	}
 	return found, nil
+}
+
+// searchError names the registry, if the error doesn't begin with that.
+func searchError(host string, err error) error {
+	what := fmt.Sprintf("couldn't search registry %q: ", host)
+	if strings.HasPrefix(err.Error(), what) {
+		return err
+	}
+	return fmt.Errorf("%s%w", what, err)
 }
 
 // searchFilter reads stars=N, is-official and is-automated.
