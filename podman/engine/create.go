@@ -13,7 +13,9 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/store"
 )
 
@@ -50,19 +52,21 @@ func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*co
 	return config, nil
 }
 
-// image finds the request's image in the store, or pulls it as the policy says.
+// image finds the request's image in the store, or pulls it as the policy says,
+// with progress on standard error.
 func (e *Engine) image(ctx context.Context, req *CreateRequest) (store.Image, error) {
-	if req.Pull == "" || req.Pull == "missing" || req.Pull == "never" {
+	if req.Pull == "" || req.Pull == imgcopy.PullMissing || req.Pull == imgcopy.PullNever {
 		image, err := e.LookupImage(req.Image)
-		if err == nil || !isNotFound(err) || req.Pull == "never" {
+		if err == nil || !isNotFound(err) || req.Pull == imgcopy.PullNever {
 			return image, err
 		}
-	} else if req.Pull != "always" && req.Pull != "newer" {
-		return store.Image{}, errdef.Newf(errdef.ErrInvalid, "unsupported pull policy %q", req.Pull)
 	}
-	id, err := e.pull(ctx, req.Image)
+	id, mismatch, err := e.PullImage(ctx, req.Image, imgcopy.PullOptions{Policy: req.Pull, Progress: cliout.NewProgress(os.Stderr, "auto")})
 	if err != nil {
 		return store.Image{}, err
+	}
+	if mismatch != "" {
+		cliout.Warn(os.Stderr, "%s", mismatch)
 	}
 	return e.Store.Image(id)
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,9 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/podman/engine/volume"
-	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
-	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/rootfs"
 )
 
@@ -126,9 +123,4 @@ func chownTree(dir string, uid, gid int) error {
 	}
 	defer r.Close()
 	return rootfs.ChownTree(r, uid, gid)
-}
-
-// pull pulls an image for a new container, with progress on standard error.
-func (e *Engine) pull(ctx context.Context, name string) (string, error) {
-	return imgcopy.Pull(ctx, e.Store, e.Config, name, imgcopy.PullOptions{Progress: cliout.NewProgress(os.Stderr, "auto")})
 }
