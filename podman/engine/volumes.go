@@ -136,7 +136,11 @@ func parseMount(s string) (container.Mount, error) {
 				opts = append(opts, "U")
 			}
 		case "relabel":
-			opts = append(opts, map[string]string{"shared": "z", "private": "Z"}[value])
+			label, ok := map[string]string{"shared": "z", "private": "Z"}[value]
+			if !ok {
+				return m, errdef.Newf(errdef.ErrInvalid, "relabel=%s: must be shared or private", value)
+			}
+			opts = append(opts, label)
 		case "bind-propagation":
 			opts = append(opts, value)
 		case "tmpfs-size":

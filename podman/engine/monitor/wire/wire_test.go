@@ -1,0 +1,24 @@
+package wire
+
+import (
+	"reflect"
+	"testing"
+)
+
+func TestSpecTravelsAsArguments(t *testing.T) {
+	want := Spec{ID: "abc", Pid: 7, Control: 3, Listen: 4, Out: 9, Err: -1, In: 9, Log: -1, Started: 1764000000000000000, Hold: 5, Held: 2,
+		Attach: true, TTY: true, Exit: []string{"/run/with = and space", "/var/exit"}, Cleanup: []string{"/bin/podman", "--root", "/x", "container", "cleanup", "abc"}}
+	args := want.Args()
+	got, ok := ParseSpec(args[1:])
+	if !ok || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v:\nhave %+v (%v)\nwant %+v", args, got, ok, want)
+	}
+}
+
+func TestSpecRefusesWhatPodmanDidNotWrite(t *testing.T) {
+	for _, args := range [][]string{nil, {"--help"}, {"id=x"}, {"id=x", "pid=0"}, {"id=x", "pid=one"}, {"pid=1"}, {"id=x", "pid=1", "color=red"}} {
+		if spec, ok := ParseSpec(args); ok {
+			t.Errorf("%q was taken: %+v", args, spec)
+		}
+	}
+}
