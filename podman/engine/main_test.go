@@ -9,6 +9,7 @@ import (
 
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/store"
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) {
@@ -36,7 +37,11 @@ func openEngine(t *testing.T) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { e.Close() })
+	t.Cleanup(func() {
+		e.Close()
+		// The driver mounts its directory on itself.
+		_ = unix.Unmount(filepath.Join(dir, "graph", "overlay"), unix.MNT_DETACH)
+	})
 	return e
 }
 
