@@ -70,4 +70,4 @@ docs: build ## write the man pages' option lists from the commands
 	@hack/docs
 
 clean: ## remove what build and bench made
-	rm -rf bin bench.json $(dir $(MONITOR))monitor
+	rm -rf bin bench.json docs/reference $(dir $(MONITOR))monitor
