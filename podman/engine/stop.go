@@ -67,7 +67,13 @@ func (e *Engine) Stop(ctx context.Context, nameOrID string, timeout *uint) (name
 	if err := e.stop(ctx, config, timeout); err != nil {
 		return "", err
 	}
-	return c.Names[0], e.cleanup(ctx, config)
+	if err := e.cleanup(ctx, config); err != nil {
+		return "", err
+	}
+	if config.AutoRemove && e.status(c.ID).State == Exited {
+		return c.Names[0], e.delete(config, true)
+	}
+	return c.Names[0], nil
 }
 
 // stop ends the process and waits for the exit record; the lock is held.
