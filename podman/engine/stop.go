@@ -71,7 +71,9 @@ func (e *Engine) Stop(ctx context.Context, nameOrID string, timeout *uint) (name
 		return "", err
 	}
 	if config.AutoRemove && e.status(c.ID).State == Exited {
-		return c.Names[0], e.delete(config, true)
+		err := e.delete(config, true)
+		held.Remove()
+		return c.Names[0], err
 	}
 	return c.Names[0], nil
 }
