@@ -19,7 +19,7 @@ import (
 // is asked for.
 type Image struct {
 	store.Image
-	Size int64 // bytes, where it was asked for; else 0
+	Size int64 // bytes, where it was asked for, -1 if unknown; else 0
 
 	tree *imageTree
 }
@@ -142,11 +142,25 @@ func (e *Engine) ListImages(req ListImagesRequest) ([]Image, error) {
 	if err != nil || !req.Sizes || len(images) == 0 {
 		return images, err
 	}
+	e.measure(images)
+	return images, nil
+}
+
+// measure finds out the images' sizes. An image that lacks a layer must not
+// keep the others from being seen, nor itself from being removed: its size
+// is -1.
+func (e *Engine) measure(images []Image) {
 	sizes, err := e.Store.ImageSizes()
 	for i := range images {
-		images[i].Size = sizes[images[i].ID]
+		img := &images[i]
+		if err == nil {
+			img.Size = sizes[img.ID]
+		} else if size, err := e.Store.ImageSize(img.ID); err == nil {
+			img.Size = size
+		} else {
+			img.Size = -1
+		}
 	}
-	return images, err
 }
 
 // filter lists the images that all of keep keeps, the newest first.

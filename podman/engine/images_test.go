@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -292,6 +293,61 @@ func TestImageNames(t *testing.T) {
 	if err != nil || len(img.Names) > 0 {
 		t.Errorf("after untagging all: %v %v", img.Names, err)
 	}
+}
+
+// TestBrokenImage holds that an image without its layer hides no other one, and
+// can be removed.
+func TestBrokenImage(t *testing.T) {
+	e := openEngine(t)
+	broken := step(t, e, "", "broken", "broken:latest", 0)
+	whole := step(t, e, "", "whole", "whole:latest", time.Hour)
+	img, err := e.Store.Image(broken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forgetLayer(t, e, img.TopLayer)
+	images, err := e.ListImages(ListImagesRequest{Sizes: true})
+	if err != nil || !slices.Equal(ids(images), []string{broken, whole}) || images[0].Size >= 0 || images[1].Size <= 0 {
+		t.Errorf("got %v %v", images, err)
+	}
+	removed, errs := e.RemoveImages(t.Context(), RemoveImagesRequest{Names: []string{"broken"}})
+	if len(errs) > 0 || !slices.Equal(removed.Deleted, []string{broken}) {
+		t.Errorf("remove: %v %v", removed, errs)
+	}
+	if images, err = e.ListImages(ListImagesRequest{}); err != nil || !slices.Equal(ids(images), []string{whole}) {
+		t.Errorf("afterwards: %v %v", ids(images), err)
+	}
+}
+
+// forgetLayer takes the layer out of the store's list.
+func forgetLayer(t *testing.T, e *Engine, id string) {
+	t.Helper()
+	path := filepath.Join(e.Store.GraphRoot(), "overlay-layers", "layers.json")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var layers []map[string]any
+	if err := json.Unmarshal(data, &layers); err != nil {
+		t.Fatal(err)
+	}
+	layers = slices.DeleteFunc(layers, func(l map[string]any) bool { return l["id"] == id })
+	if data, err = json.Marshal(layers); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Another process would see it at once; this one by the file's time.
+	if err := os.Chtimes(path, time.Time{}, time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	e.Close()
+	again, err := Open(Options{Config: e.Config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Store = again.Store
 }
 
 func TestImportSaveLoad(t *testing.T) {

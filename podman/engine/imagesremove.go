@@ -127,6 +127,12 @@ func (e *Engine) deleteImage(tree *imageTree, img *store.Image, keepParents bool
 	}
 	for _, one := range append([]*store.Image{img}, parents...) {
 		_, err := e.Store.RemoveImage(one.ID)
+		if isNotFound(err) && one == img {
+			// What it lacked, perhaps a layer, matters no more if it is gone.
+			if _, lerr := e.Store.Image(one.ID); isNotFound(lerr) {
+				err = nil
+			}
+		}
 		used := new(store.InUseError)
 		switch {
 		case errors.As(err, &used) && one == img:

@@ -3,7 +3,6 @@ package image
 import (
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/engine"
@@ -11,14 +10,6 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/spf13/cobra"
 )
-
-func newImportRequest() *engine.ImportImageRequest {
-	return &engine.ImportImageRequest{Stdin: os.Stdin}
-}
-
-func isURL(s string) bool {
-	return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
-}
 
 // NewSave is `podman save`.
 func NewSave(a *app.App) *cobra.Command {

@@ -167,7 +167,6 @@ func (r row) Created() string           { return r.CreatedSince() }
 func (r row) CreatedAt() string         { return r.img.Created.Local().String() }
 func (r row) CreatedSince() string      { return cliout.Ago(r.img.Created) }
 func (r row) CreatedTime() string       { return r.CreatedAt() }
-func (r row) Size() string              { return cliout.HumanSize(r.img.Size) }
 func (r row) VirtualSize() string       { return r.Size() }
 func (r row) SharedSize() string        { return cliout.HumanSize(0) }
 func (r row) Names() []string           { return r.img.Names }
@@ -183,6 +182,13 @@ func (r row) Containers() int           { return must(r, r.img.Containers) }
 func (r row) IsManifestList() bool      { return must(r, r.img.IsList) }
 func (r row) Os() string                { return must(r, r.img.Platform).OS }
 func (r row) Arch() string              { return must(r, r.img.Platform).Architecture }
+func (r row) Size() string {
+	if r.img.Size < 0 {
+		return "unknown"
+	}
+	return cliout.HumanSize(r.img.Size)
+}
+
 func (r row) History() string {
 	if len(r.img.NamesHistory) == 0 {
 		return "<none>"

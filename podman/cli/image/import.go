@@ -1,0 +1,59 @@
+package image
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/podsuite/podsuite/podman/cli/app"
+	"github.com/podsuite/podsuite/podman/engine"
+	"github.com/podsuite/podsuite/shared/cliout"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/spf13/cobra"
+)
+
+// NewImport is `podman import`.
+func NewImport(a *app.App) *cobra.Command {
+	req := engine.ImportImageRequest{Stdin: os.Stdin}
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:   "import [options] PATH [REFERENCE]",
+		Short: "Import a tarball to create a filesystem image",
+		Long: "Create a container image from the contents of the specified tarball (.tar, .tar.gz, .tgz, .bzip, .tar.xz, .txz, .tar.zst), or from standard input (-).\n\n" +
+			"  Optionally tag the image. You can specify the instructions using the --change option.",
+		Args:    cobra.RangeArgs(1, 2),
+		Example: "  podman import ctr.tar localhost/base\n  cat ctr.tar | podman import -q --message \"importing the ctr.tar tarball\" - image-imported\n  podman import --change 'CMD [\"/bin/sh\"]' ctr.tar",
+	}
+	f := cmd.Flags()
+	f.StringVar(&req.Arch, "arch", "", "Set the architecture of the imported image")
+	f.StringArrayVarP(&req.Changes, "change", "c", nil, "Apply the following possible instructions to the created image: CMD | ENTRYPOINT | ENV | EXPOSE | LABEL | STOPSIGNAL | USER | VOLUME | WORKDIR")
+	f.StringVarP(&req.Message, "message", "m", "", "Set commit message for imported image")
+	f.StringVar(&req.OS, "os", "", "Set the OS of the imported image")
+	f.BoolVarP(&quiet, "quiet", "q", false, "Suppress output")
+	f.StringVar(&req.Variant, "variant", "", "Set the variant of the imported image")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if isURL(args[0]) {
+			return errdef.Newf(errdef.ErrUnsupported, "importing from the web is not supported: download %q and import the file", args[0])
+		}
+		e, err := a.Engine()
+		if err != nil {
+			return err
+		}
+		defer e.Close()
+		req.Path, req.Name, req.Progress = args[0], append(args, "")[1], progress(quiet)
+		ctx, stop := cliout.Interruptible(cmd.Context())
+		defer stop()
+		id, err := e.ImportImage(ctx, req)
+		req.Progress.Done()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), "sha256:"+id)
+		return nil
+	}
+	return cmd
+}
+
+func isURL(s string) bool {
+	return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
+}
