@@ -243,16 +243,19 @@ func ParseSignal(s string) (int, error) {
 	for _, rt := range []struct {
 		prefix     string
 		base, sign int
-	}{{"SIGRTMIN", rtmin, 1}, {"SIGRTMAX", rtmax, -1}} {
-		if rest, ok := strings.CutPrefix(name, rt.prefix); ok {
-			n := 0
-			if rest != "" {
-				n, _ = strconv.Atoi(rest[1:])
-			}
-			if sig := rt.base + rt.sign*n; sig >= rtmin && sig <= rtmax {
+	}{{"SIGRTMIN+", rtmin, 1}, {"SIGRTMAX-", rtmax, -1}} {
+		if offset, ok := strings.CutPrefix(name, rt.prefix); ok {
+			n, err := strconv.Atoi(offset)
+			if sig := rt.base + rt.sign*n; err == nil && sig >= rtmin && sig <= rtmax {
 				return sig, nil
 			}
 		}
+	}
+	switch name {
+	case "SIGRTMIN":
+		return rtmin, nil
+	case "SIGRTMAX":
+		return rtmax, nil
 	}
 	if n := unix.SignalNum(name); n != 0 {
 		return int(n), nil
