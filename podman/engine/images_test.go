@@ -295,6 +295,26 @@ func TestImageNames(t *testing.T) {
 	}
 }
 
+// TestTwins holds that of two images with the same history neither was made
+// from the other.
+func TestTwins(t *testing.T) {
+	e := openEngine(t)
+	req := ImportImageRequest{Path: writeFile(t, t.TempDir(), "root.tar", tarOf(t, "file")), Progress: cliout.NewProgress(nil, "none")}
+	for _, change := range []string{"USER a", "USER b"} {
+		req.Changes = []string{change}
+		if _, err := e.ImportImage(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+	}
+	images, err := e.ListImages(ListImagesRequest{})
+	if err != nil || len(images) != 2 {
+		t.Fatalf("got %v %v", ids(images), err)
+	}
+	if parent, err := images[0].Parent(); err != nil || parent != "" {
+		t.Errorf("the parent is %q, %v", parent, err)
+	}
+}
+
 // TestBrokenImage holds that an image without its layer hides no other one, and
 // can be removed.
 func TestBrokenImage(t *testing.T) {
