@@ -42,6 +42,11 @@ type ContainerInfo struct {
 	HostConfig      HostInfo
 }
 
+// Id is the ID under the name that templates of the reference use as well.
+//
+//nolint:revive // the name is the template's
+func (c *ContainerInfo) Id() string { return c.ID }
+
 // StateInfo is a container's state.
 type StateInfo struct {
 	OciVersion string
