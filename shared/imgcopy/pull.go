@@ -111,7 +111,7 @@ func pullFirst(ctx context.Context, st *store.Store, cfg *config.Config, candida
 		if err == nil || ctx.Err() != nil {
 			return id, err
 		}
-		failed = append(failed, err)
+		failed = append(failed, fmt.Errorf("unable to copy from source docker://%s: %w", n, err))
 	}
 	if len(failed) == 1 {
 		return "", failed[0]
