@@ -86,21 +86,29 @@ func (s *session) copyOutput(streams Streams) (status int, err error) {
 		}
 		switch kind {
 		case wire.Stdout:
-			writeTo(streams.Out, body)
+			err = writeTo(streams.Out, body)
 		case wire.Stderr:
-			writeTo(streams.Err, body)
+			err = writeTo(streams.Err, body)
 		case wire.Exited:
 			return strconv.Atoi(string(body))
 		case 0:
 			return 0, errdef.Newf(errdef.ErrUnavailable, "the container's monitor is gone")
 		}
+		if err != nil {
+			return 0, &errdef.Exit{Code: 126, Err: fmt.Errorf("attaching to the container: %w", err)}
+		}
 	}
 }
 
-func writeTo(f *os.File, data []byte) {
-	if f != nil {
-		f.Write(data)
+func writeTo(f *os.File, data []byte) error {
+	if f == nil {
+		return nil
 	}
+	_, err := f.Write(data)
+	if errors.Is(err, unix.EPIPE) {
+		return nil
+	}
+	return err
 }
 
 func (s *session) copyInput(in *os.File, keys []byte, detached chan struct{}) {

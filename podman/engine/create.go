@@ -135,6 +135,15 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 			return nil, err
 		}
 	}
+	// What can be known to be wrong is an error before anything is made.
+	if _, err := e.capabilities(&c.Security, 0); err != nil {
+		return nil, err
+	}
+	if target, ok := strings.CutPrefix(c.Network.Mode, "container:"); ok {
+		if _, err := e.Lookup(target); err != nil {
+			return nil, err
+		}
+	}
 	c.Mounts, err = e.mounts(req, file.Config.Volumes)
 	return c, err
 }

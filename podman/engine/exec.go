@@ -109,7 +109,7 @@ func (e *Engine) execProcess(c *container.Config, pid int, req *ExecRequest) (*s
 	for _, file := range req.EnvFiles {
 		lines, err := readLines(file)
 		if err != nil {
-			return nil, fmt.Errorf("parsing file %q: %w", file, err)
+			return nil, err
 		}
 		for _, kv := range lines {
 			if env, err = addEnv(env, kv); err != nil {

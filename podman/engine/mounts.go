@@ -47,11 +47,15 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 	}
 	spec.Mounts = kept
 	dir := e.Store.ContainerRunDir(c.ID)
+	options := []string{"bind", "rprivate", "nosuid", "nodev"}
+	if c.Security.ReadOnly {
+		options = append(options, "ro")
+	}
 	for _, file := range []struct{ name, to string }{{"resolv.conf", "/etc/resolv.conf"}, {"hosts", "/etc/hosts"},
 		{"hostname", "/etc/hostname"}, {"containerenv", "/run/.containerenv"}} {
 		if !taken[file.to] {
 			spec.Mounts = append(spec.Mounts, specs.Mount{Destination: file.to, Type: "bind", Source: filepath.Join(dir, file.name),
-				Options: []string{"bind", "rprivate", "nosuid", "nodev"}})
+				Options: options})
 		}
 	}
 	if c.Security.ReadOnly {
@@ -77,7 +81,7 @@ func (e *Engine) addMount(m *container.Mount, spec *specs.Spec, root string) err
 			return &errdef.Exit{Code: 125, Err: errdef.Newf(errdef.ErrNotFound, "statfs %s: no such file or directory", m.Source)}
 		}
 	case "volume":
-		if err := e.fillVolume(m, root); err != nil {
+		if err := e.fillVolume(m, root, int(spec.Process.User.UID), int(spec.Process.User.GID)); err != nil {
 			return err
 		}
 	}
@@ -95,8 +99,9 @@ func (e *Engine) addMount(m *container.Mount, spec *specs.Spec, root string) err
 }
 
 // fillVolume gives a volume that was never used the files that the image has
-// at its place, with the owner and mode of the directory there.
-func (e *Engine) fillVolume(m *container.Mount, root string) error {
+// at its place, with the owner and mode of the directory there; where the image
+// has nothing, it is the process's own.
+func (e *Engine) fillVolume(m *container.Mount, root string, uid, gid int) error {
 	v, err := e.Volumes().Get(m.Name)
 	if err != nil {
 		return err
@@ -106,7 +111,11 @@ func (e *Engine) fillVolume(m *container.Mount, root string) error {
 		return nil
 	}
 	if m.CopyUp {
-		if err := rootfs.CopyOut(root, m.Destination, v.Mountpoint); err != nil && !isNotFound(err) {
+		err := rootfs.CopyOut(root, m.Destination, v.Mountpoint)
+		if isNotFound(err) {
+			err = os.Chown(v.Mountpoint, uid, gid)
+		}
+		if err != nil {
 			return fmt.Errorf("copy the image's files into volume %q: %w", m.Name, err)
 		}
 	}

@@ -89,15 +89,20 @@ func setEnv(env []string, kv string) []string {
 func readLines(path string) ([]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("parsing file %q: %w", path, err)
 	}
 	defer f.Close()
 	var lines []string
-	for s := bufio.NewScanner(f); s.Scan(); {
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
 		line := strings.TrimLeft(s.Text(), " \t")
 		if line != "" && line[0] != '#' {
 			lines = append(lines, line)
 		}
+	}
+	if err := s.Err(); err != nil {
+		return nil, fmt.Errorf("parsing file %q: %w", path, err)
 	}
 	return lines, nil
 }

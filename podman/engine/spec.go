@@ -177,9 +177,11 @@ func lookupUser(root, user string, groups []string) (*processUser, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &processUser{UID: uint32(u.UID), GID: uint32(u.GID), Home: u.Home}
+	p := &processUser{UID: uint32(u.UID), GID: uint32(u.GID), Home: u.Home, Groups: []uint32{uint32(u.GID)}}
 	for _, g := range u.Groups {
-		p.Groups = append(p.Groups, uint32(g))
+		if g := uint32(g); g != p.GID {
+			p.Groups = append(p.Groups, g)
+		}
 	}
 	for _, name := range groups {
 		g, err := rootfs.LookupGroup(root, name)
