@@ -111,7 +111,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 	c := &container.Config{ID: id, Name: req.Name, Image: imageName(req.Image, image), ImageID: image.ID, RawImage: req.Image,
 		Created: time.Now(), CreatedBy: req.CreatedBy, Terminal: req.Terminal, Stdin: req.Interactive, AutoRemove: req.AutoRemove,
 		StopTimeout: req.StopTimeout, DetachKeys: req.DetachKeys, Hostname: req.Hostname, User: first(req.User, file.Config.User), Groups: req.Groups,
-		WorkDir: first(req.WorkDir, file.Config.WorkingDir, "/"), Runtime: e.Config.Engine.Runtime, Init: req.Init}
+		WorkDir: first(req.WorkDir, file.Config.WorkingDir, "/"), Runtime: e.Config.Engine.Runtime}
 	if c.Name == "" {
 		c.Name = e.freeName()
 	} else if !container.ValidName(c.Name) {
@@ -128,7 +128,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		return nil, err
 	}
 	steps := []func(*container.Config, *CreateRequest, *v1.Config) error{
-		setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, setResources, setNamespaces,
+		setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, setNamespaces,
 	}
 	for _, step := range steps {
 		if err := step(c, req, &file.Config); err != nil {

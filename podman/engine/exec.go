@@ -65,11 +65,6 @@ func (e *Engine) Exec(ctx context.Context, nameOrID string, req ExecRequest) (st
 	if err != nil {
 		return 0, err
 	}
-	if config.Runtime != "" {
-		if err := runtime.SetSubreaper(); err != nil {
-			return 0, err
-		}
-	}
 	started, err := rt.Exec(ctx, c.ID, runtime.Process{Process: process, IO: pipes.theirs})
 	pipes.closeTheirs()
 	if err != nil {

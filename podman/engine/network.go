@@ -86,7 +86,7 @@ func setNetworkMode(n *container.Network, req *CreateRequest) error {
 	if len(modes) == 0 {
 		modes = []string{"default"}
 	}
-	per := network.PerNetwork{Aliases: req.Aliases}
+	var per network.PerNetwork
 	if req.IP != "" {
 		ip := net.ParseIP(req.IP)
 		if ip == nil {

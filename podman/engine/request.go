@@ -32,7 +32,6 @@ type CreateRequest struct {
 	LogDriver   string
 	LogOpts     []string
 	CIDFile     string
-	Init        bool
 
 	Volumes  []string
 	Mounts   []string
@@ -49,7 +48,6 @@ type CreateRequest struct {
 	AddHosts      []string
 	IP            string
 	MAC           string
-	Aliases       []string
 	PID, IPC, UTS string
 
 	Privileged  bool

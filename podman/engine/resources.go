@@ -9,10 +9,12 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/runtime"
 )
 
 // setResources turns the limits into the specification's form.
-func setResources(c *container.Config, req *CreateRequest, _ *v1.Config) error {
+// A limit that nothing could enforce is refused.
+func (e *Engine) setResources(c *container.Config, req *CreateRequest, _ *v1.Config) error {
 	r := &specs.LinuxResources{}
 	memory := &specs.LinuxMemory{}
 	for _, m := range []struct {
@@ -59,6 +61,9 @@ func setResources(c *container.Config, req *CreateRequest, _ *v1.Config) error {
 			limit = -1
 		}
 		r.Pids = &specs.LinuxPids{Limit: &limit}
+	}
+	if (r.Memory != nil || r.CPU != nil || r.Pids != nil) && !runtime.CgroupsUsable(runtime.Options{SystemdCgroup: e.systemdCgroups()}) {
+		return errdef.Newf(errdef.ErrUnsupported, "resource limits need control groups, which this user has none of: they take cgroup v2 with delegation")
 	}
 	c.Resources = r
 	for _, s := range req.Ulimits {

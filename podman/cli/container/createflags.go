@@ -91,7 +91,6 @@ func (f *createFlags) bindConnections(cmd *cobra.Command) {
 	fl.StringArrayVar(&r.AddHosts, "add-host", nil, "Add a custom host-to-IP mapping (host:ip)")
 	fl.StringVar(&r.IP, "ip", "", "Specify a static IPv4 address for the container")
 	fl.StringVar(&r.MAC, "mac-address", "", "Container MAC address (e.g. 92:d0:c6:0a:29:33)")
-	fl.StringSliceVar(&r.Aliases, "network-alias", nil, "Add network-scoped alias for the container")
 }
 
 // request completes the request with what the flags can't bind.

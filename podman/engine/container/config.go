@@ -53,8 +53,7 @@ type Config struct {
 	Resources    *specs.LinuxResources `json:"resources,omitempty"`
 	Rlimits      []specs.POSIXRlimit   `json:"rlimits,omitempty"`
 	Sysctl       map[string]string     `json:"sysctl,omitempty"`
-	ShmSize      int64                 `json:"shmSize"` // bytes
-	Init         bool                  `json:"init,omitempty"`
+	ShmSize      int64                 `json:"shmSize"`                // bytes
 	ExposedPorts []string              `json:"exposedPorts,omitempty"` // "5000/tcp", from the image and --expose
 }
 
