@@ -36,7 +36,8 @@ func (b *builder) networkOf(own string) string {
 	return networkPrivate
 }
 
-// pastaWorks tells whether pasta is installed and has the device that it needs.
+// pastaWorks tells whether pasta is installed and has what it needs: its
+// device, and a way out of the host to copy.
 func pastaWorks() bool {
 	if _, err := exec.LookPath("pasta"); err != nil {
 		return false
@@ -45,7 +46,26 @@ func pastaWorks() bool {
 	if err != nil {
 		return false
 	}
-	return f.Close() == nil
+	return f.Close() == nil && hasDefaultRoute()
+}
+
+// hasDefaultRoute looks into the kernel's tables of IPv4 and IPv6 routes.
+func hasDefaultRoute() bool {
+	for path, isDefault := range map[string]func(fields []string) bool{
+		"/proc/net/route":      func(f []string) bool { return f[1] == "00000000" },
+		"/proc/net/ipv6_route": func(f []string) bool { return f[1] == "00" && f[len(f)-1] != "lo" },
+	} {
+		table, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(table)) {
+			if fields := strings.Fields(line); len(fields) > 7 && isDefault(fields) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // networks opens the networks that containers share with builds.
