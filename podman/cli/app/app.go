@@ -11,6 +11,7 @@ import (
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/userns"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -80,6 +81,18 @@ func (a *App) Engine() (*engine.Engine, error) {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	return engine.Open(engine.Options{Config: c, NetworkConfigDir: a.networkConfigDir, Self: append([]string{self}, a.args(c)...)})
+}
+
+// With makes the RunE of a command that works on the engine.
+func (a *App) With(run func(cmd *cobra.Command, e *engine.Engine, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		e, err := a.Engine()
+		if err != nil {
+			return err
+		}
+		defer e.Close()
+		return run(cmd, e, args)
+	}
 }
 
 // enterNamespace moves a user without root into their user namespace.

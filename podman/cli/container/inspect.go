@@ -22,12 +22,7 @@ func NewInspect(a *app.App) *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "json", "Format the output to a Go template or json")
 	cmd.Flags().BoolVarP(&latest, "latest", "l", false, "Act on the latest container podman is aware of")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		names, err := (&choose{latest: latest}).names(e, args, nil)
 		if err != nil {
 			return err
@@ -39,7 +34,7 @@ func NewInspect(a *app.App) *cobra.Command {
 			}
 			return app.Found(info, err)
 		})
-	}
+	})
 	return cmd
 }
 
@@ -61,12 +56,7 @@ func NewInspectAny(a *app.App) *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "json", "Format the output to a Go template or json")
 	cmd.Flags().StringVarP(&kind, "type", "t", "all", `Specify inspect-object type ("image"|"container"|"volume"|"all")`)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		lookups, err := lookupsOf(e, kind)
 		if err != nil {
 			return err
@@ -80,7 +70,7 @@ func NewInspectAny(a *app.App) *cobra.Command {
 			}
 			return nil, errdef.Newf(errdef.ErrNotFound, "no such object: %q", name)
 		})
-	}
+	})
 	return cmd
 }
 
@@ -110,12 +100,7 @@ func NewPort(a *app.App) *cobra.Command {
 		Long:    "Lists the port mappings of the container, or where one of its ports is published.",
 		Args:    cobra.RangeArgs(1, 2),
 		Example: "  podman port web\n  podman port web 80/tcp",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			e, err := a.Engine()
-			if err != nil {
-				return err
-			}
-			defer e.Close()
+		RunE: a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 			ports, err := e.Ports(args[0])
 			if err != nil {
 				return err
@@ -135,6 +120,6 @@ func NewPort(a *app.App) *cobra.Command {
 				return errdef.Newf(errdef.ErrNotFound, "failed to find published port %q", args[1])
 			}
 			return nil
-		},
+		}),
 	}
 }

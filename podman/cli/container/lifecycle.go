@@ -27,12 +27,7 @@ func NewStart(a *app.App) *cobra.Command {
 	cmd.Flags().BoolVarP(&attach, "attach", "a", false, "Attach container's STDOUT and STDERR")
 	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "Make STDIN available to the contained process")
 	cmd.Flags().StringVar(&keys, "detach-keys", "ctrl-p,ctrl-q", "Override the key sequence for detaching a container")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		names, err := pick.names(e, args, func(c *engine.Container) bool { return !c.Running() })
 		if err != nil {
 			return err
@@ -68,7 +63,7 @@ func NewStart(a *app.App) *cobra.Command {
 			return err
 		}
 		return exitWith(status)
-	}
+	})
 	return cmd
 }
 
@@ -84,12 +79,7 @@ func NewStop(a *app.App) *cobra.Command {
 	}
 	pick.bind(cmd, true)
 	cmd.Flags().UintVarP(&timeout, "time", "t", 10, "Seconds to wait for stop before killing the container")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		names, err := pick.names(e, args, (*engine.Container).Active)
 		if err != nil {
 			return err
@@ -98,7 +88,7 @@ func NewStop(a *app.App) *cobra.Command {
 			_, err := e.Stop(cmd.Context(), name, changed(cmd, "time", &timeout))
 			return err
 		})
-	}
+	})
 	return cmd
 }
 
@@ -114,12 +104,7 @@ func NewRestart(a *app.App) *cobra.Command {
 	}
 	pick.bind(cmd, false)
 	cmd.Flags().UintVarP(&timeout, "time", "t", 10, "Seconds to wait for stop before killing the container")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		names, err := pick.names(e, args, nil)
 		if err != nil {
 			return err
@@ -135,7 +120,7 @@ func NewRestart(a *app.App) *cobra.Command {
 			_, err = e.Start(cmd.Context(), c.ID, engine.StartRequest{})
 			return err
 		})
-	}
+	})
 	return cmd
 }
 
@@ -188,12 +173,7 @@ func NewRemove(a *app.App) *cobra.Command {
 	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "Force removal of a running container")
 	cmd.Flags().BoolVarP(&req.Volumes, "volumes", "v", false, "Remove anonymous volumes associated with the container")
 	cmd.Flags().UintVarP(&timeout, "time", "t", 10, "Seconds to wait for stop before killing the container")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		names, err := pick.names(e, args, nil)
 		if err != nil {
 			return err
@@ -203,7 +183,7 @@ func NewRemove(a *app.App) *cobra.Command {
 		return pick.each(cmd.OutOrStdout(), names, func(name string) error {
 			return removeStatus(name, e.Remove(cmd.Context(), name, req))
 		})
-	}
+	})
 	return cmd
 }
 
@@ -240,18 +220,13 @@ func newFreeze(a *app.App, name, short string, keep func(*engine.Container) bool
 		Example: "  podman " + name + " web\n  podman " + name + " --all",
 	}
 	pick.bind(cmd, false)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		names, err := pick.names(e, args, keep)
 		if err != nil {
 			return err
 		}
 		return pick.each(cmd.OutOrStdout(), names, func(name string) error { return do(e, cmd.Context(), name) })
-	}
+	})
 	return cmd
 }
 
@@ -265,12 +240,7 @@ func NewCleanup(a *app.App) *cobra.Command {
 		Long:  "Cleans up what the run of a container that has ended left: mounts, network, runtime state. A running container is left alone.",
 	}
 	pick.bind(cmd, false)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		names, err := pick.names(e, args, nil)
 		if err != nil {
 			return err
@@ -282,6 +252,6 @@ func NewCleanup(a *app.App) *cobra.Command {
 			}
 			return e.Cleanup(cmd.Context(), c.ID)
 		})
-	}
+	})
 	return cmd
 }

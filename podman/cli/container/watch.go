@@ -132,12 +132,7 @@ func NewWait(a *app.App) *cobra.Command {
 		Example: "  podman wait web",
 	}
 	cmd.Flags().BoolVar(&ignore, "ignore", false, "Ignore if a container does not exist")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		for _, name := range args {
 			status, err := e.Wait(name)
 			if err != nil && !ignore {
@@ -146,7 +141,7 @@ func NewWait(a *app.App) *cobra.Command {
 			fmt.Fprintln(cmd.OutOrStdout(), status)
 		}
 		return nil
-	}
+	})
 	return cmd
 }
 
@@ -164,12 +159,7 @@ func NewAttach(a *app.App) *cobra.Command {
 	cmd.Flags().BoolVar(&noStdin, "no-stdin", false, "Do not attach STDIN. The default is false")
 	cmd.Flags().StringVar(&streams.DetachKeys, "detach-keys", "ctrl-p,ctrl-q", "Override the key sequence for detaching a container")
 	cmd.Flags().BoolVar(&streams.SigProxy, "sig-proxy", true, "Proxy received signals to the process")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		if !noStdin {
 			streams.In = os.Stdin
 		}
@@ -182,7 +172,7 @@ func NewAttach(a *app.App) *cobra.Command {
 			return err
 		}
 		return exitWith(status)
-	}
+	})
 	return cmd
 }
 
@@ -207,12 +197,7 @@ func NewExec(a *app.App) *cobra.Command {
 	f.BoolVarP(&req.Terminal, "tty", "t", false, "Allocate a pseudo-TTY. The default is false")
 	f.StringVarP(&req.User, "user", "u", "", "Sets the username or UID used and optionally the groupname or GID for the specified command")
 	f.StringVarP(&req.WorkDir, "workdir", "w", "", "Working directory inside the container")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		req.Command = args[1:]
 		req.Streams.Out, req.Streams.Err, req.Streams.SigProxy = os.Stdout, os.Stderr, true
 		if req.Interactive {
@@ -223,7 +208,7 @@ func NewExec(a *app.App) *cobra.Command {
 			return err
 		}
 		return exitWith(status)
-	}
+	})
 	return cmd
 }
 
@@ -235,16 +220,11 @@ func NewExists(a *app.App) *cobra.Command {
 		Long:    "Ends with status 0 if the container exists and 1 if it doesn't.",
 		Args:    cobra.ExactArgs(1),
 		Example: "  podman container exists web || podman create --name web localhost/web",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			e, err := a.Engine()
-			if err != nil {
-				return err
-			}
-			defer e.Close()
+		RunE: a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 			if _, err := e.Lookup(args[0]); err != nil {
 				return &errdef.Exit{Code: 1}
 			}
 			return nil
-		},
+		}),
 	}
 }

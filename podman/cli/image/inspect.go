@@ -3,6 +3,7 @@ package image
 import (
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/cli/say"
+	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/spf13/cobra"
 )
@@ -18,12 +19,7 @@ func NewInspect(a *app.App) *cobra.Command {
 		Example: "  podman image inspect alpine\n  podman image inspect --format \"imageId: {{.Id}} size: {{.Size}}\" alpine",
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "json", "Format the output to a Go template or json")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		objects := []any{}
 		var errs []error
 		for _, name := range args {
@@ -47,6 +43,6 @@ func NewInspect(a *app.App) *cobra.Command {
 			}
 		}
 		return say.Errors(errs)
-	}
+	})
 	return cmd
 }

@@ -42,12 +42,7 @@ func newCreate(a *app.App) *cobra.Command {
 	cmd.Flags().StringVarP(&req.Driver, "driver", "d", "local", "Specify volume driver name")
 	cmd.Flags().BoolVar(&req.Ignore, "ignore", false, "Don't fail if volume already exists")
 	cmd.Flags().StringArrayVarP(&req.Labels, "label", "l", nil, "Set metadata for a volume")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		req.Name = append(args, "")[0]
 		v, err := e.CreateVolume(req)
 		if err != nil {
@@ -55,7 +50,7 @@ func newCreate(a *app.App) *cobra.Command {
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), v.Name)
 		return nil
-	}
+	})
 	return cmd
 }
 
@@ -66,18 +61,13 @@ func newExists(a *app.App) *cobra.Command {
 		Long:    "If the given volume exists, podman volume exists exits with 0, otherwise the exit code will be 1.",
 		Args:    cobra.ExactArgs(1),
 		Example: "  podman volume exists myvol",
-		RunE: func(_ *cobra.Command, args []string) error {
-			e, err := a.Engine()
-			if err != nil {
-				return err
-			}
-			defer e.Close()
-			_, err = e.LookupVolume(args[0])
+		RunE: a.With(func(_ *cobra.Command, e *engine.Engine, args []string) error {
+			_, err := e.LookupVolume(args[0])
 			if errors.Is(err, errdef.ErrNotFound) {
 				return &errdef.Exit{Code: 1}
 			}
 			return err
-		},
+		}),
 	}
 }
 
@@ -239,12 +229,7 @@ func newPrune(a *app.App) *cobra.Command {
 	}
 	cmd.Flags().StringArrayVar(&filters, "filter", nil, "Provide filter values (e.g. 'label=<key>=<value>')")
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "Do not prompt for confirmation")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		e, err := a.Engine()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, _ []string) error {
 		filters = append(filters, "dangling=true")
 		unused, err := e.ListVolumes(filters)
 		if err != nil || len(unused) == 0 {
@@ -266,6 +251,6 @@ func newPrune(a *app.App) *cobra.Command {
 			fmt.Fprintln(cmd.OutOrStdout(), name)
 		}
 		return say.Errors(errs)
-	}
+	})
 	return cmd
 }
