@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/podsuite/podsuite/shared/config"
+	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/store"
 	"github.com/podsuite/podsuite/shared/userns"
@@ -48,6 +49,9 @@ func (a *app) config() (*config.Config, error) {
 	}
 	c, err := config.Load(o)
 	if err != nil {
+		return nil, &errdef.Exit{Code: 1, Err: err}
+	}
+	if err := c.SetEnvironment(); err != nil {
 		return nil, err
 	}
 	for _, over := range []struct {

@@ -1,10 +1,12 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -33,6 +35,12 @@ type Config struct {
 	Network    Network
 	Engine     Engine
 	Secrets    Secrets
+	Farms      Farms
+	PodmanSh   PodmanSh
+
+	// UnknownKeys says which keys of containers.conf and storage.conf mean
+	// nothing here. They are not errors: other versions may know them.
+	UnknownKeys []string
 
 	UID        int    // of the user the configuration is for
 	Rootless   bool   // UID is not 0
@@ -81,6 +89,17 @@ func (c *Config) Registries() (*Registries, error) {
 		c.registries, c.registriesErr = c.loadRegistries()
 	})
 	return c.registries, c.registriesErr
+}
+
+// SetEnvironment sets the variables that engine.env gives this process.
+func (c *Config) SetEnvironment() error {
+	for _, kv := range c.Engine.Env {
+		name, value, _ := strings.Cut(kv, "=")
+		if err := os.Setenv(name, value); err != nil {
+			return fmt.Errorf("set environment variable %q of containers.conf: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // setDirs works out the user's directories as the XDG base directory

@@ -77,11 +77,81 @@ func TestContainersEnvironment(t *testing.T) {
 }
 
 func TestBadValuesNameFileAndKey(t *testing.T) {
-	for _, text := range []string{"[containers]\npids_limit='many'\n", "[containers]\nenv='x'\n", "[containers\n"} {
+	for text, want := range map[string]string{
+		"[containers]\npids_limit='many'\n":            "containers.pids_limit",
+		"[containers]\nenv='x'\n":                      "containers.env",
+		"[containers]\nenv=['=x']\n":                   "containers.env",
+		"[containers]\nannotations=['x']\n":            "containers.annotations",
+		"[containers]\numask='9'\n":                    "containers.umask",
+		"[containers]\ntz='../etc/passwd'\n":           "containers.tz",
+		"[containers]\nshm_size='x'\n":                 "containers.shm_size",
+		"[containers]\nlog_driver='bogus'\n":           "containers.log_driver",
+		"[network]\ndns_bind_port=70000\n":             "network.dns_bind_port",
+		"[engine]\nretry=-1\n":                         "engine.retry",
+		"[engine]\nretry_delay='soon'\n":               "engine.retry_delay",
+		"[engine]\npull_policy='bogus'\n":              "engine.pull_policy",
+		"[engine]\nvolume_path='relative'\n":           "engine.volume_path",
+		"[engine]\nruntimes={crun='/usr/bin/crun'}\n":  "engine.runtimes.crun",
+		"[engine.service_destinations.a]\nuri=1\n":     "engine.service_destinations.a.uri",
+		"[farms]\nlist={a='b'}\n":                      "farms.list.a",
+		"[machine]\ncpus='four'\n":                     "machine.cpus",
+		"[containers\n":                                "line 2",
+		"[[network.default_subnet_pools]]\nsize='x'\n": "network.default_subnet_pools.size",
+	} {
 		_, err := Load(tree(t, 0, nil, map[string]string{"etc/containers/containers.conf": text}))
-		if !errors.Is(err, errdef.ErrInvalid) || !strings.Contains(err.Error(), "containers.conf") {
-			t.Errorf("%q: error %v", text, err)
+		if !errors.Is(err, errdef.ErrInvalid) || !strings.Contains(err.Error(), "containers.conf") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want one with %q", text, err, want)
 		}
+	}
+}
+
+func TestUnknownKeysAreListed(t *testing.T) {
+	c := load(t, tree(t, 0, nil, map[string]string{
+		"etc/containers/containers.conf": "[containers]\npid_limits=1\n[later]\nx=1\n[engine.runtimes]\nown=['/bin/own']\n",
+		"etc/containers/storage.conf":    "[storage.options]\nbogus=1\n",
+	}))
+	all := strings.Join(c.UnknownKeys, "\n")
+	for _, key := range []string{`"containers.pid_limits"`, `"later"`, `"storage.options.bogus"`} {
+		if !strings.Contains(all, key) {
+			t.Errorf("%s is not among %s", key, all)
+		}
+	}
+	if len(c.UnknownKeys) != 3 {
+		t.Errorf("unknown: %s", all)
+	}
+}
+
+func TestModules(t *testing.T) {
+	o := tree(t, 1000, nil, map[string]string{
+		"usr/share/containers/containers.conf.modules/a":         "[containers]\npids_limit=1\ninit=true\n",
+		"home/u/.config/containers/containers.conf.modules/a":    "[containers]\npids_limit=2\n",
+		"etc/containers/containers.conf.modules/sub/b.conf":      "[containers]\nread_only=true\n",
+		"home/u/.config/containers/containers.conf.d/own.conf":   "[containers]\npids_limit=3\n",
+		"etc/containers/containers.rootless.conf":                "[containers]\ntz='local'\n",
+		"etc/containers/containers.rootless.d/1000/only-me.conf": "[containers]\nno_hosts=true\n",
+		"over.conf": "[containers]\npids_limit=9\n",
+	})
+	o.Modules = []string{"a", "sub/b.conf"}
+	c := load(t, o).Containers
+	if c.PidsLimit != 2 || c.Init || !c.ReadOnly || c.TZ != "local" || !c.NoHosts {
+		t.Errorf("got %+v", c)
+	}
+	o.Getenv = func(name string) string {
+		if name == "CONTAINERS_CONF_OVERRIDE" {
+			return filepath.Join(o.Prefix, "over.conf")
+		}
+		return ""
+	}
+	if c = load(t, o).Containers; c.PidsLimit != 9 {
+		t.Errorf("the override came before the module: pids_limit %d", c.PidsLimit)
+	}
+	o.Modules = []string{"none"}
+	if _, err := Load(o); !errors.Is(err, errdef.ErrNotFound) {
+		t.Errorf("missing module: %v", err)
+	}
+	o.User.UID, o.Modules = 0, []string{"a"}
+	if c = load(t, o).Containers; !c.Init || c.TZ != "" || c.NoHosts {
+		t.Errorf("root got an ordinary user's files: %+v", c)
 	}
 }
 

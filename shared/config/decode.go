@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,18 @@ type Size int64
 // one before it unless it, or an earlier file, holds {append=true}.
 type layers struct {
 	appending map[string]bool
+	path      string            // the file being applied
+	from      map[string]string // key to the file that set it last
+	unknown   []string          // keys that mean nothing here, with their file
+}
+
+func newLayers() *layers {
+	return &layers{appending: map[string]bool{}, from: map[string]string{}}
+}
+
+// invalid is the error of a value that is of the right type and still wrong.
+func (l *layers) invalid(key, format string, args ...any) error {
+	return errdef.Newf(errdef.ErrInvalid, "parse configuration %q: key %q: %w", l.from[key], key, fmt.Errorf(format, args...))
 }
 
 // readTOML decodes a file; one that does not exist gives a nil map.
@@ -51,6 +64,7 @@ func readTOML(path string) (map[string]any, error) {
 // apply sets the fields of dst (a pointer to a struct with toml tags) that raw
 // has values for.
 func (l *layers) apply(path string, raw map[string]any, dst any) error {
+	l.path = path
 	if err := l.fill(reflect.ValueOf(dst).Elem(), raw, ""); err != nil {
 		return errdef.Newf(errdef.ErrInvalid, "parse configuration %q: %w", path, err)
 	}
@@ -59,6 +73,7 @@ func (l *layers) apply(path string, raw map[string]any, dst any) error {
 
 func (l *layers) fill(v reflect.Value, raw map[string]any, at string) error {
 	t := v.Type()
+	known := 0
 	for i := range t.NumField() {
 		key := t.Field(i).Tag.Get("toml")
 		if key == "" {
@@ -68,11 +83,32 @@ func (l *layers) fill(v reflect.Value, raw map[string]any, at string) error {
 		if !ok {
 			continue
 		}
+		known++
+		l.from[join(at, key)] = l.path
 		if err := l.set(v.Field(i), value, join(at, key)); err != nil {
 			return err
 		}
 	}
+	if known < len(raw) {
+		l.noteUnknown(t, raw, at)
+	}
 	return nil
+}
+
+// noteUnknown remembers the keys of raw that the struct has no field for.
+func (l *layers) noteUnknown(t reflect.Type, raw map[string]any, at string) {
+	known := map[string]bool{}
+	for i := range t.NumField() {
+		known[t.Field(i).Tag.Get("toml")] = true
+	}
+	var unknown []string
+	for key := range raw {
+		if !known[key] {
+			unknown = append(unknown, fmt.Sprintf("unknown key %q in configuration %q", join(at, key), l.path))
+		}
+	}
+	slices.Sort(unknown)
+	l.unknown = append(l.unknown, unknown...)
 }
 
 func join(at, key string) string {
@@ -117,10 +153,16 @@ func (l *layers) set(v reflect.Value, value any, key string) error {
 		v.SetBool(b)
 	case reflect.Int, reflect.Int64:
 		n, err := toInt(value)
-		if err != nil {
+		if err != nil || v.OverflowInt(n) {
 			return wrong("a number")
 		}
 		v.SetInt(n)
+	case reflect.Uint, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		n, err := toInt(value)
+		if err != nil || n < 0 || v.OverflowUint(uint64(n)) {
+			return wrong("a number that is not negative")
+		}
+		v.SetUint(uint64(n))
 	case reflect.Slice:
 		return l.setSlice(v, value, key)
 	case reflect.Map:

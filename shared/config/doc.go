@@ -7,9 +7,10 @@
 //   - containers-registries.conf(5) with its drop-ins and
 //     CONTAINERS_REGISTRIES_CONF.
 //
-// Only the keys that some package acts on are fields here; a key that is not
-// is passed over, as it is by every tool that shares these files. Nothing is
-// kept in globals: what a process loads is what it gets.
+// Every key of these files has a field, so that a value of the wrong type is
+// refused wherever it stands; a key that is not known is passed over, as it is
+// by every tool that shares these files, and listed in Config.UnknownKeys.
+// Nothing is kept in globals: what a process loads is what it gets.
 //
 // It imports the TOML decoder, errdef and the standard library.
 package config

@@ -102,7 +102,7 @@ func (r *Registries) merge(path string) error {
 		return errdef.Newf(errdef.ErrUnsupported, "parse configuration %q: the version 1 table [registries] (%v) is no longer read; write unqualified-search-registries and [[registry]] instead", path, old)
 	}
 	var f registriesFile
-	l := &layers{appending: map[string]bool{}}
+	l := newLayers()
 	if err := l.apply(path, raw, &f); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (r *Registries) mergeAliasCache(path string) error {
 		return err
 	}
 	var f registriesFile
-	l := &layers{appending: map[string]bool{}}
+	l := newLayers()
 	if err := l.apply(path, raw, &f); err != nil {
 		return err
 	}

@@ -70,10 +70,11 @@ func (c *Config) loadStorage() error {
 	if err != nil {
 		return err
 	}
-	l := &layers{appending: map[string]bool{}}
+	l := newLayers()
 	if err := l.apply(path, raw, &f); err != nil {
 		return err
 	}
+	c.UnknownKeys = append(c.UnknownKeys, l.unknown...)
 	s := &c.Storage
 	s.Driver, s.TransientStore = f.Storage.Driver, f.Storage.TransientStore
 	s.GraphRoot, s.RunRoot, s.ImageStore = f.Storage.GraphRoot, f.Storage.RunRoot, f.Storage.ImageStore

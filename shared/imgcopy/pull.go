@@ -149,7 +149,7 @@ func pullFrom(ctx context.Context, st *store.Store, cfg *config.Config, l ref.Lo
 	c.Source.Registry.Retries = 0
 	c.Destination.Config = cfg
 	if c.Parallel == 0 {
-		c.Parallel = cfg.Engine.ImageParallelCopies
+		c.Parallel = int(cfg.Engine.ImageParallelCopies)
 	}
 	c.complete()
 	from, err := transport.OpenSource(ctx, l, c.Source)

@@ -48,7 +48,7 @@ func Push(ctx context.Context, st *store.Store, cfg *config.Config, image, desti
 		return Result{}, err
 	}
 	if o.Parallel == 0 {
-		o.Parallel = cfg.Engine.ImageParallelCopies
+		o.Parallel = int(cfg.Engine.ImageParallelCopies)
 	}
 	t := transport.Options{Config: cfg, Registry: o.Registry, Store: st}
 	t.Registry.Retries = 0

@@ -10,6 +10,7 @@ import (
 
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/config"
+	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/userns"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -43,6 +44,9 @@ func (a *App) Config() (*config.Config, error) {
 	}
 	c, err := config.Load(o)
 	if err != nil {
+		return nil, &errdef.Exit{Code: 1, Err: err}
+	}
+	if err := c.SetEnvironment(); err != nil {
 		return nil, err
 	}
 	if a.root != "" && c.Engine.VolumePath == filepath.Join(c.Storage.GraphRoot, "volumes") {
