@@ -6,39 +6,37 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/registry"
 )
 
 // copyFlags are the options that pull and push share.
 type copyFlags struct {
-	quiet, tlsVerify  bool
-	authFile, certDir string
+	registry cliflag.Registry
+	retry    cliflag.Retry
+	progress cliflag.Progress
 }
 
 func (o *copyFlags) bind(cmd *cobra.Command, verb string) {
 	f := cmd.Flags()
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "don't output progress information when "+verb+"ing images")
-	f.BoolVar(&o.tlsVerify, "tls-verify", true, "require HTTPS and verify certificates when accessing the registry. TLS verification cannot be used when talking to an insecure registry.")
-	f.StringVar(&o.authFile, "authfile", os.Getenv("REGISTRY_AUTH_FILE"), "path of the authentication file. Use REGISTRY_AUTH_FILE environment variable to override")
-	f.StringVar(&o.certDir, "cert-dir", "", "use certificates at the specified path to access the registry")
+	o.registry.Bind(f)
+	o.retry.Bind(f)
+	o.progress.Bind(f, "don't output progress information when "+verb+"ing images")
 }
 
-func (o *copyFlags) progress() cliout.Progress {
-	if o.quiet {
-		return cliout.NewProgress(nil, "none")
+// options are those of the registry client, and the display.
+func (o *copyFlags) options() (registry.Options, cliout.Progress, error) {
+	p, err := o.progress.On(os.Stderr)
+	if err != nil {
+		return registry.Options{}, nil, err
 	}
-	return cliout.NewProgress(os.Stderr, "auto")
-}
-
-// tls is nil unless the user said something about it.
-func (o *copyFlags) tls(cmd *cobra.Command) *bool {
-	if !cmd.Flags().Changed("tls-verify") {
-		return nil
-	}
-	return &o.tlsVerify
+	r, err := o.registry.AskingOptions()
+	o.retry.Into(&r)
+	return r, p, err
 }
 
 func newPull(a *app) *cobra.Command {
@@ -60,6 +58,11 @@ specified, the image with the 'latest' tag (if it exists) is pulled.`,
 			default:
 				return errdef.Newf(errdef.ErrInvalid, "unrecognized pull policy %q", policy)
 			}
+			p := imgcopy.PullOptions{Policy: policy}
+			var err error
+			if p.Registry, p.Progress, err = o.options(); err != nil {
+				return err
+			}
 			st, cfg, err := a.open()
 			if err != nil {
 				return err
@@ -67,8 +70,6 @@ specified, the image with the 'latest' tag (if it exists) is pulled.`,
 			defer st.Close()
 			ctx, stop := cliout.Interruptible(cmd.Context())
 			defer stop()
-			p := imgcopy.PullOptions{Policy: policy, Progress: o.progress()}
-			p.Registry.AuthFile, p.Registry.CertDir, p.Registry.TLSVerify = o.authFile, o.certDir, o.tls(cmd)
 			id, err := imgcopy.Pull(ctx, st, cfg, args[0], p)
 			if err != nil {
 				return err
@@ -83,7 +84,10 @@ specified, the image with the 'latest' tag (if it exists) is pulled.`,
 }
 
 func newPush(a *app) *cobra.Command {
-	o, format, digestFile := &copyFlags{}, "", ""
+	var o copyFlags
+	var format cliflag.Format
+	var compression cliflag.Compression
+	var digestFile cliflag.DigestFile
 	cmd := &cobra.Command{
 		Use:     "push IMAGE [DESTINATION]",
 		Short:   "Push an image to a specified destination",
@@ -91,10 +95,17 @@ func newPush(a *app) *cobra.Command {
 		Example: "buildah push imageID docker://registry.example.com/repository:tag\nbuildah push imageID oci:/path/to/layout:image:tag",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch format {
-			case "", imgcopy.FormatOCI, imgcopy.FormatV2S2:
-			default:
-				return errdef.Newf(errdef.ErrInvalid, "unknown format %q. Choose on of the supported formats: 'oci' or 'v2s2'", format)
+			var p imgcopy.PushOptions
+			var err error
+			if p.Format, err = format.Value(); err != nil {
+				return err
+			}
+			if err := compression.Check(); err != nil {
+				return err
+			}
+			p.CompressFormat, p.CompressLevel, p.ForceCompress = compression.Format, compression.Level, compression.Force
+			if p.Registry, p.Progress, err = o.options(); err != nil {
+				return err
 			}
 			st, cfg, err := a.open()
 			if err != nil {
@@ -103,22 +114,18 @@ func newPush(a *app) *cobra.Command {
 			defer st.Close()
 			ctx, stop := cliout.Interruptible(cmd.Context())
 			defer stop()
-			p := imgcopy.PushOptions{Format: format, Progress: o.progress()}
-			p.Registry.AuthFile, p.Registry.CertDir, p.Registry.TLSVerify = o.authFile, o.certDir, o.tls(cmd)
 			destination := append(args, "")[1]
 			result, err := imgcopy.Push(ctx, st, cfg, args[0], destination, p)
 			if err != nil {
 				return fmt.Errorf("pushing image %q to %q: %w", args[0], shown(args[0], destination), err)
 			}
-			if digestFile != "" {
-				return os.WriteFile(digestFile, []byte(result.Digest().String()), 0o644)
-			}
-			return nil
+			return digestFile.Write(result.Digest())
 		},
 	}
 	o.bind(cmd, "push")
-	cmd.Flags().StringVarP(&format, "format", "f", "", "manifest type (oci or v2s2) to use in the destination (default is manifest type of source)")
-	cmd.Flags().StringVar(&digestFile, "digestfile", "", "after copying the image, write the digest of the resulting image to the file")
+	format.Bind(cmd.Flags())
+	compression.Bind(cmd.Flags())
+	digestFile.Bind(cmd.Flags())
 	return cmd
 }
 

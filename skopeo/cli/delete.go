@@ -5,14 +5,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/registry"
 	"github.com/podsuite/podsuite/shared/transport"
 )
 
 func newDelete(g *global) *cobra.Command {
-	var flags registryFlags
-	var retry retryFlags
+	var flags place
+	var retry cliflag.Retry
 	cmd := &cobra.Command{
 		Use:   "delete [command options] IMAGE-NAME",
 		Short: "Delete image IMAGE-NAME",
@@ -42,8 +43,8 @@ A registry forgets every tag of the image; it may free the space later.`,
 		},
 		DisableFlagsInUseLine: true,
 	}
-	flags.add(cmd, "")
-	retry.add(cmd.Flags())
+	flags.bind(cmd, "")
+	retry.BindTimes(cmd.Flags())
 	return cmd
 }
 

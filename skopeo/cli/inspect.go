@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
+	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/ref"
@@ -45,8 +46,8 @@ type layerInfo struct {
 
 // inspectRequest is the command line of skopeo inspect.
 type inspectRequest struct {
-	flags               registryFlags
-	retry               retryFlags
+	flags               place
+	retry               cliflag.Retry
 	raw, config, noTags bool
 	format              string
 }
@@ -72,9 +73,9 @@ See skopeo(1) section "IMAGE NAMES" for the expected format`,
 		},
 		DisableFlagsInUseLine: true,
 	}
-	r.flags.add(cmd, "")
-	r.flags.addBlobs(cmd.Flags(), "")
-	r.retry.add(cmd.Flags())
+	r.flags.bind(cmd, "")
+	r.flags.bindBlobs(cmd, "")
+	r.retry.BindTimes(cmd.Flags())
 	cmd.Flags().BoolVar(&r.raw, "raw", false, "output raw manifest or configuration")
 	cmd.Flags().BoolVar(&r.config, "config", false, "output configuration")
 	cmd.Flags().BoolVarP(&r.noTags, "no-tags", "n", false, "Do not list the available tags from the repository in the output")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/registry"
@@ -20,8 +21,8 @@ type tagList struct {
 }
 
 func newListTags(g *global) *cobra.Command {
-	var flags registryFlags
-	var retry retryFlags
+	var flags place
+	var retry cliflag.Retry
 	cmd := &cobra.Command{
 		Use:   "list-tags [command options] SOURCE-IMAGE",
 		Short: "List tags in the transport/repository specified by the SOURCE-IMAGE",
@@ -48,8 +49,8 @@ See skopeo-list-tags(1) section "REPOSITORY NAMES" for the expected format`,
 		},
 		DisableFlagsInUseLine: true,
 	}
-	flags.add(cmd, "")
-	retry.add(cmd.Flags())
+	flags.bind(cmd, "")
+	retry.BindTimes(cmd.Flags())
 	return cmd
 }
 

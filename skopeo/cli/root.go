@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -117,14 +116,6 @@ func enter(places ...ref.Location) error {
 		}
 	}
 	return nil
-}
-
-// progress shows a copy on standard output, as scripts expect it.
-func progress(quiet bool) cliout.Progress {
-	if quiet {
-		return cliout.NewProgress(os.Stdout, "none")
-	}
-	return cliout.NewProgress(os.Stdout, "auto")
 }
 
 // missing gives an image that does not exist the exit status 2.

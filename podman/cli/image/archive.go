@@ -6,6 +6,7 @@ import (
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/engine"
+	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/spf13/cobra"
@@ -14,7 +15,7 @@ import (
 // NewSave is `podman save`.
 func NewSave(a *app.App) *cobra.Command {
 	req := engine.SaveImageRequest{}
-	var quiet bool
+	var shown cliflag.Progress
 	cmd := &cobra.Command{
 		Use:     "save [options] IMAGE [NAME...]",
 		Short:   "Save an image to an archive",
@@ -31,7 +32,7 @@ func NewSave(a *app.App) *cobra.Command {
 	f.BoolVar(&req.Compress, "compress", false, "Compress tarball image layers when saving to a directory using the 'dir' transport. (default is same compression type as source)")
 	f.StringVar(&req.Format, "format", engine.SaveDockerArchive, "Save image to oci-archive, oci-dir (directory with oci manifest type), docker-archive, docker-dir (directory with v2s2 manifest type)")
 	f.StringVarP(&req.Output, "output", "o", "", "Write to a specified file (default: stdout, which must be redirected)")
-	f.BoolVarP(&quiet, "quiet", "q", false, "Suppress the output")
+	shown.Bind(f, "Suppress the output")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		isDir := req.Format == engine.SaveDockerDir || req.Format == engine.SaveOCIDir
 		switch {
@@ -44,12 +45,16 @@ func NewSave(a *app.App) *cobra.Command {
 		case req.Output == "" && cliout.IsTerminal(os.Stdout):
 			return errdef.Newf(errdef.ErrInvalid, "refusing to save to terminal. Use -o flag or redirect")
 		}
+		var err error
+		if req.Progress, err = shown.On(os.Stderr); err != nil {
+			return err
+		}
 		e, err := a.Engine()
 		if err != nil {
 			return err
 		}
 		defer e.Close()
-		req.Image, req.Names, req.Progress = args[0], args[1:], progress(quiet)
+		req.Image, req.Names = args[0], args[1:]
 		if req.Output == "" {
 			req.Stdout = os.Stdout
 		}
@@ -63,7 +68,7 @@ func NewSave(a *app.App) *cobra.Command {
 // NewLoad is `podman load`.
 func NewLoad(a *app.App) *cobra.Command {
 	var input string
-	var quiet bool
+	var shown cliflag.Progress
 	cmd := &cobra.Command{
 		Use:     "load [options]",
 		Short:   "Load image(s) from a tar archive",
@@ -72,7 +77,7 @@ func NewLoad(a *app.App) *cobra.Command {
 		Example: "  podman load --input image.tar\n  podman load < image.tar",
 	}
 	cmd.Flags().StringVarP(&input, "input", "i", "", "Read from specified archive file (default: stdin)")
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "Suppress the output")
+	shown.Bind(cmd.Flags(), "Suppress the output")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if input == "" && cliout.IsTerminal(os.Stdin) {
 			return errdef.Newf(errdef.ErrInvalid, "cannot read from terminal, use command-line redirection or the --input flag")
@@ -82,6 +87,10 @@ func NewLoad(a *app.App) *cobra.Command {
 				return err
 			}
 		}
+		p, err := shown.On(os.Stderr)
+		if err != nil {
+			return err
+		}
 		e, err := a.Engine()
 		if err != nil {
 			return err
@@ -89,7 +98,7 @@ func NewLoad(a *app.App) *cobra.Command {
 		defer e.Close()
 		ctx, stop := cliout.Interruptible(cmd.Context())
 		defer stop()
-		names, err := e.LoadImages(ctx, input, os.Stdin, progress(quiet))
+		names, err := e.LoadImages(ctx, input, os.Stdin, p)
 		for _, name := range names {
 			fmt.Fprintln(cmd.OutOrStdout(), "Loaded image: "+name)
 		}

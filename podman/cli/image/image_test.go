@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -74,25 +73,6 @@ func TestColumns(t *testing.T) {
 		}
 		if out.String() != test.want {
 			t.Errorf("%+v:\ngot\n%swant\n%s", test.flags, out.String(), test.want)
-		}
-	}
-}
-
-func TestPlatform(t *testing.T) {
-	for _, test := range []struct {
-		flags platformFlags
-		want  v1.Platform
-		fails bool
-	}{
-		{platformFlags{platform: "linux/arm64/v8"}, v1.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}, false},
-		{platformFlags{platform: "linux"}, v1.Platform{OS: "linux"}, false},
-		{platformFlags{arch: "arm64", variant: "v8"}, v1.Platform{Architecture: "arm64", Variant: "v8"}, false},
-		{platformFlags{platform: "linux/a/b/c"}, v1.Platform{}, true},
-		{platformFlags{platform: "linux", arch: "arm64"}, v1.Platform{}, true},
-	} {
-		got, err := test.flags.value()
-		if (err != nil) != test.fails || err == nil && !got.Equals(test.want) {
-			t.Errorf("%+v: got %v %v", test.flags, got, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/engine"
+	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/spf13/cobra"
@@ -15,7 +16,7 @@ import (
 // NewImport is `podman import`.
 func NewImport(a *app.App) *cobra.Command {
 	req := engine.ImportImageRequest{Stdin: os.Stdin}
-	var quiet bool
+	var shown cliflag.Progress
 	cmd := &cobra.Command{
 		Use:   "import [options] PATH [REFERENCE]",
 		Short: "Import a tarball to create a filesystem image",
@@ -29,18 +30,22 @@ func NewImport(a *app.App) *cobra.Command {
 	f.StringArrayVarP(&req.Changes, "change", "c", nil, "Apply the following possible instructions to the created image: CMD | ENTRYPOINT | ENV | EXPOSE | LABEL | STOPSIGNAL | USER | VOLUME | WORKDIR")
 	f.StringVarP(&req.Message, "message", "m", "", "Set commit message for imported image")
 	f.StringVar(&req.OS, "os", "", "Set the OS of the imported image")
-	f.BoolVarP(&quiet, "quiet", "q", false, "Suppress output")
+	shown.Bind(f, "Suppress output")
 	f.StringVar(&req.Variant, "variant", "", "Set the variant of the imported image")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if isURL(args[0]) {
 			return errdef.Newf(errdef.ErrUnsupported, "importing from the web is not supported: download %q and import the file", args[0])
+		}
+		var err error
+		if req.Progress, err = shown.On(os.Stderr); err != nil {
+			return err
 		}
 		e, err := a.Engine()
 		if err != nil {
 			return err
 		}
 		defer e.Close()
-		req.Path, req.Name, req.Progress = args[0], append(args, "")[1], progress(quiet)
+		req.Path, req.Name = args[0], append(args, "")[1]
 		ctx, stop := cliout.Interruptible(cmd.Context())
 		defer stop()
 		id, err := e.ImportImage(ctx, req)

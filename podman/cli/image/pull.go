@@ -2,9 +2,11 @@ package image
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/cli/say"
+	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/spf13/cobra"
@@ -12,9 +14,11 @@ import (
 
 // NewPull is `podman pull`.
 func NewPull(a *app.App) *cobra.Command {
-	var reg registryFlags
-	var platform platformFlags
-	var allTags, quiet bool
+	var reg cliflag.Registry
+	var retry cliflag.Retry
+	var platform cliflag.Platform
+	var shown cliflag.Progress
+	var allTags bool
 	var policy string
 	cmd := &cobra.Command{
 		Use:     "pull [options] IMAGE [IMAGE...]",
@@ -23,19 +27,24 @@ func NewPull(a *app.App) *cobra.Command {
 		Args:    atLeast(1),
 		Example: "  podman pull imageName\n  podman pull fedora:latest",
 	}
-	reg.bind(cmd)
-	reg.bindRetry(cmd)
-	platform.bind(cmd)
-	cmd.Flags().BoolVarP(&allTags, "all-tags", "a", false, "All tagged images in the repository will be pulled")
-	cmd.Flags().StringVar(&policy, "policy", imgcopy.PullAlways, `Pull image policy ("always"|"missing"|"never"|"newer")`)
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "Suppress output information when pulling images")
+	f := cmd.Flags()
+	reg.Bind(f)
+	retry.Bind(f)
+	platform.Bind(f)
+	shown.Bind(f, "Suppress output information when pulling images")
+	f.BoolVarP(&allTags, "all-tags", "a", false, "All tagged images in the repository will be pulled")
+	f.StringVar(&policy, "policy", imgcopy.PullAlways, `Pull image policy ("always"|"missing"|"never"|"newer")`)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		o := imgcopy.PullOptions{Policy: policy, Progress: progress(quiet)}
+		o := imgcopy.PullOptions{Policy: policy}
 		var err error
-		if o.Platform, err = platform.value(); err != nil {
+		if o.Platform, err = platform.Value(); err != nil {
 			return err
 		}
-		if o.Registry, err = reg.options(cmd); err != nil {
+		if o.Registry, err = reg.AskingOptions(); err != nil {
+			return err
+		}
+		retry.Into(&o.Registry)
+		if o.Progress, err = shown.On(os.Stderr); err != nil {
 			return err
 		}
 		e, err := a.Engine()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/engine"
+	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/spf13/cobra"
@@ -12,7 +13,7 @@ import (
 
 // NewSearch is `podman search`.
 func NewSearch(a *app.App) *cobra.Command {
-	var reg registryFlags
+	var reg cliflag.Registry
 	var req engine.SearchRequest
 	var compatible, noTrunc bool
 	var format string
@@ -24,8 +25,8 @@ func NewSearch(a *app.App) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		Example: "  podman search --filter=is-official --limit 3 alpine\n  podman search registry.fedoraproject.org/  # all that it has\n  podman search --list-tags registry.fedoraproject.org/fedora",
 	}
-	reg.bind(cmd)
 	f := cmd.Flags()
+	reg.Bind(f)
 	f.BoolVar(&compatible, "compatible", false, "List stars, official and automated columns (Docker compatibility)")
 	f.StringArrayVarP(&req.Filters, "filter", "f", nil, "Filter output based on conditions provided")
 	f.StringVar(&format, "format", "", "Change the output format to JSON or a Go template")
@@ -37,7 +38,7 @@ func NewSearch(a *app.App) *cobra.Command {
 			return errdef.Newf(errdef.ErrInvalid, "filters are not applicable to list tags result")
 		}
 		var err error
-		if req.Registry, err = reg.options(cmd); err != nil {
+		if req.Registry, err = reg.AskingOptions(); err != nil {
 			return err
 		}
 		c, err := a.Config()

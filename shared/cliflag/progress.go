@@ -1,0 +1,40 @@
+package cliflag
+
+import (
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"github.com/podsuite/podsuite/shared/cliout"
+	"github.com/podsuite/podsuite/shared/errdef"
+)
+
+// Progress says how a long command shows how far it is.
+type Progress struct {
+	Quiet bool
+	mode  string
+}
+
+// Bind declares --progress, and --quiet with the text that help gives for it.
+func (p *Progress) Bind(f *pflag.FlagSet, quiet string) {
+	p.BindMode(f)
+	f.BoolVarP(&p.Quiet, "quiet", "q", false, quiet)
+}
+
+// BindMode declares --progress alone.
+func (p *Progress) BindMode(f *pflag.FlagSet) {
+	f.StringVar(&p.mode, "progress", "auto", "show progress as `MODE`: tty (bars), plain (lines), json (an object a line), none, or auto")
+}
+
+// On is the display on w, normally standard error.
+func (p *Progress) On(w *os.File) (cliout.Progress, error) {
+	switch p.mode {
+	case "", "auto", "tty", "plain", "json", "none":
+	default:
+		return nil, errdef.Newf(errdef.ErrInvalid, "unknown progress mode %q: want auto, tty, plain, json or none", p.mode)
+	}
+	if p.Quiet {
+		return cliout.NewProgress(w, "none"), nil
+	}
+	return cliout.NewProgress(w, p.mode), nil
+}
