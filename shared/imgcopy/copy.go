@@ -25,10 +25,23 @@ func Copy(ctx context.Context, dst, src transport.Ref, o Options) (Result, error
 		return Result{}, err
 	}
 	defer from.Close()
-	if dst.Transport == ref.Docker && dst.Name.Digest != "" {
-		o.PreserveDigests = true
+	return run(ctx, to, from, keepDigests(dst, o))
+}
+
+// CopyFrom copies from a place that is open already, and stays so.
+func CopyFrom(ctx context.Context, dst transport.Ref, from transport.Source, o Options) (Result, error) {
+	o.complete()
+	to, err := transport.OpenDestination(ctx, dst, o.Destination)
+	if err != nil {
+		return Result{}, fmt.Errorf("initializing destination %s: %w", dst, err)
 	}
-	return run(ctx, to, from, o)
+	return run(ctx, to, from, keepDigests(dst, o))
+}
+
+// keepDigests makes a copy to a name with a digest one that changes nothing.
+func keepDigests(dst transport.Ref, o Options) Options {
+	o.PreserveDigests = o.PreserveDigests || dst.Transport == ref.Docker && dst.Name.Digest != ""
+	return o
 }
 
 // open opens both places. A registry is opened first as a destination: it can
@@ -111,8 +124,7 @@ func (c *copier) all(ctx context.Context) (transport.Manifest, error) {
 	case MultiAll:
 		return c.list(ctx, m, index)
 	case MultiIndexOnly:
-		c.Progress.Say("Writing manifest list to image destination")
-		return m, c.dst.PutManifest(ctx, m, false)
+		return c.putList(ctx, m)
 	}
 	d, err := Choose(index, c.Platform)
 	if err != nil {
@@ -125,32 +137,6 @@ func (c *copier) all(ctx context.Context) (transport.Manifest, error) {
 		return m, errdef.Newf(errdef.ErrUnsupported, "the list's entry %s is a list itself", d.Digest)
 	}
 	return c.image(ctx, m, false)
-}
-
-// list copies every image of a list, unchanged, and then the list.
-func (c *copier) list(ctx context.Context, m transport.Manifest, index *v1.IndexManifest) (transport.Manifest, error) {
-	if c.Format != "" {
-		return m, errdef.Newf(errdef.ErrUnsupported, "converting all images of a list to the format %q is not supported: copy one of them, or leave the format as it is", c.Format)
-	}
-	if _, ok := c.dst.(transport.Planner); ok {
-		return m, errdef.Newf(errdef.ErrUnsupported, "a local store holds single images: copying a whole list into it is not supported")
-	}
-	c.PreserveDigests = true
-	for i, d := range index.Manifests {
-		c.Progress.Say(fmt.Sprintf("Copying image %s (%d/%d)", d.Digest, i+1, len(index.Manifests)))
-		one, err := c.src.Manifest(ctx, transport.Digest(d))
-		if err != nil {
-			return m, err
-		}
-		if !one.MediaType.IsImage() {
-			return m, errdef.Newf(errdef.ErrUnsupported, "the list's entry %s is a list itself", d.Digest)
-		}
-		if _, err := c.image(ctx, one, true); err != nil {
-			return m, fmt.Errorf("copying image %d of the list: %w", i+1, err)
-		}
-	}
-	c.Progress.Say("Writing manifest list to image destination")
-	return m, c.dst.PutManifest(ctx, m, false)
 }
 
 // Choose finds the list's image for the platform: of those with its operating

@@ -280,6 +280,28 @@ func TestLists(t *testing.T) {
 		}
 	}
 	w.mustCopy("docker://REG/fromdir/img:1", "dir:DIR/all", all)
+
+	// Images that change on the way are what the list's copy names.
+	same := func(o *Options) { all(o); o.Format, o.PreserveDigests = FormatV2S2, true }
+	if _, err := w.copy("dir:DIR/same", "docker://REG/l/img:list", same); err == nil || !strings.Contains(err.Error(), "digests are to be preserved") {
+		t.Errorf("preserve-digests: %v", err)
+	}
+	changed := w.mustCopy("docker://REG/v2/img:1", "docker://REG/l/img:list", func(o *Options) { all(o); o.Format = FormatV2S2 })
+	if changed.Manifest.MediaType != types.DockerManifestList || bytes.Contains(changed.Manifest.Bytes, []byte("vnd.oci")) {
+		t.Errorf("converted list: %s", changed.Manifest.Bytes)
+	}
+	w.mustCopy("dir:DIR/v2arm", "docker://REG/v2/img:1", func(o *Options) { o.Platform.Architecture = "arm64" })
+
+	// Every image in a further compression, once.
+	zstd := func(o *Options) { all(o); o.AddCompression = []string{"zstd"} }
+	first := w.mustCopy("docker://REG/z/img:1", "docker://REG/l/img:list", zstd)
+	index, err := transport.ParseIndex(first.Manifest.Bytes)
+	if err != nil || len(index.Manifests) != 4 || index.Manifests[0].Digest != arm.Digest || index.Manifests[2].Annotations[compressionNote+"zstd"] != "true" || index.Manifests[2].Platform.Architecture != "arm64" {
+		t.Errorf("list with zstd: %s, %v", first.Manifest.Bytes, err)
+	}
+	if again := w.mustCopy("docker://REG/z/img:2", "docker://REG/z/img:1", zstd); len(again.Manifest.Bytes) != len(first.Manifest.Bytes) {
+		t.Errorf("again: %s", again.Manifest.Bytes)
+	}
 }
 
 func TestMountInsteadOfUpload(t *testing.T) {

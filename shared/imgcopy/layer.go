@@ -39,6 +39,9 @@ func (c *copier) tryLayer(ctx context.Context, i int, d v1.Descriptor, bar cliou
 	if ls, ok := c.src.(transport.LayerSource); ok {
 		return c.fromTar(ctx, ls, i, d, bar)
 	}
+	if !d.MediaType.IsLayer() {
+		return c.asItIs(ctx, d, bar) // no tar: a file of an artifact
+	}
 	plain := isPlain(d.MediaType)
 	want := c.wantsCompressed()
 	if !c.Decompress || plain {

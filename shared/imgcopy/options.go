@@ -36,12 +36,13 @@ type Options struct {
 	Format      string        // "" keeps the source's
 
 	PreserveDigests  bool
-	CompressFormat   string // gzip, zstd; "" is gzip
-	CompressLevel    int    // 0: the compressor's own choice
-	ForceCompress    bool   // compress anew what has another format
-	Compress         bool   // compress layers that the destination would keep plain
-	Decompress       bool   // store layers uncompressed
-	KeepUncompressed bool   // an OCI destination takes plain layers as they are
+	CompressFormat   string   // gzip, zstd; "" is gzip
+	CompressLevel    int      // 0: the compressor's own choice
+	ForceCompress    bool     // compress anew what has another format
+	AddCompression   []string // of a list's images: have them in these formats too
+	Compress         bool     // compress layers that the destination would keep plain
+	Decompress       bool     // store layers uncompressed
+	KeepUncompressed bool     // an OCI destination takes plain layers as they are
 
 	Parallel   int // blobs at a time; 0: 6
 	Retries    int // further attempts after a transient error

@@ -107,6 +107,13 @@ type LayerSource interface {
 	LayerTar(i int) (io.ReadCloser, digest.Digest, error)
 }
 
+// Lister is a Source of a list whose images lie at different places.
+type Lister interface {
+	// Instance gives the place of the image with the digest. It stays open
+	// until the list is closed.
+	Instance(ctx context.Context, d digest.Digest) (Source, error)
+}
+
 // Options hold what opening a place may need.
 type Options struct {
 	Config        *config.Config
