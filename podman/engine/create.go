@@ -56,7 +56,7 @@ func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*co
 // with progress on standard error.
 func (e *Engine) image(ctx context.Context, req *CreateRequest) (store.Image, error) {
 	if req.Pull == "" || req.Pull == imgcopy.PullMissing || req.Pull == imgcopy.PullNever {
-		image, err := e.LookupImage(req.Image)
+		image, err := e.lookupSingle(req.Image)
 		if err == nil || !isNotFound(err) || req.Pull == imgcopy.PullNever {
 			return image, err
 		}

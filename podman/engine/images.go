@@ -8,9 +8,11 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
+	"github.com/podsuite/podsuite/shared/manifestlist"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/store"
 )
@@ -80,7 +82,7 @@ func (e *Engine) imageDoc(id string) (*imageDoc, error) {
 }
 
 // LookupImage finds an image by its ID, the beginning of one, or a name, short
-// or full.
+// or full. It may be a list of images.
 func (e *Engine) LookupImage(name string) (store.Image, error) {
 	img, err := imgcopy.ResolveLocal(e.Store, e.Config, name)
 	if errors.Is(err, errdef.ErrInvalid) {
@@ -89,6 +91,21 @@ func (e *Engine) LookupImage(name string) (store.Image, error) {
 		}
 	}
 	return img, err
+}
+
+// lookupSingle finds an image by name; of a list of images it is the one for
+// this machine.
+func (e *Engine) lookupSingle(name string) (store.Image, error) {
+	img, err := e.LookupImage(name)
+	if err != nil {
+		return img, err
+	}
+	return imgcopy.ForPlatform(e.Store, img, v1.Platform{})
+}
+
+// Lists are the store's lists of images.
+func (e *Engine) Lists() manifestlist.Lists {
+	return manifestlist.Lists{Store: e.Store, Config: e.Config}
 }
 
 // parseName reads an image's name; an error says what was done with it and, in
@@ -306,10 +323,7 @@ func newImageName(name string) (string, error) {
 	if n.Digest != "" {
 		return "", errdef.Newf(errdef.ErrInvalid, "normalizing name %q: a name with a digest can't be given to an image: it follows from its content", name)
 	}
-	if n.IsShort() {
-		n.Domain = "localhost"
-	}
-	return n.Normalized().Tagged().String(), nil
+	return n.Here().String(), nil
 }
 
 // ownName is the one of the image's names that is meant by name.

@@ -45,7 +45,7 @@ type SaveImageRequest struct {
 
 // SaveImage writes an image to a file or directory.
 func (e *Engine) SaveImage(ctx context.Context, req SaveImageRequest) error {
-	img, err := e.LookupImage(req.Image)
+	img, err := e.lookupSingle(req.Image)
 	if err != nil {
 		return err
 	}

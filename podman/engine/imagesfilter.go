@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
@@ -125,28 +124,13 @@ func (t *imageTree) is(quality string, img *Image) (bool, error) {
 	case "readonly":
 		return img.ReadOnly, nil
 	case "manifest":
-		return img.IsList()
+		return img.List, nil
 	}
 	if len(img.Names) > 0 {
 		return false, nil
 	}
 	child, err := t.child(img.ID)
 	return (child == "") == (quality == "dangling"), err
-}
-
-// IsList tells whether the image is a list of images.
-func (i *Image) IsList() (bool, error) {
-	data, err := i.tree.e.Store.ImageManifest(i.ID)
-	if isNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	var m struct {
-		Manifests json.RawMessage `json:"manifests"`
-	}
-	return json.Unmarshal(data, &m) == nil && m.Manifests != nil, nil
 }
 
 func (f filterTerm) label() imageFilter {

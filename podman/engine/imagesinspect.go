@@ -56,7 +56,7 @@ type RootFSInfo struct {
 
 // InspectImage tells all of an image.
 func (e *Engine) InspectImage(name string) (any, error) {
-	img, err := e.LookupImage(name)
+	img, err := e.lookupSingle(name)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ type ImageStep struct {
 
 // ImageHistory lists the image's steps, the last one first.
 func (e *Engine) ImageHistory(name string) ([]ImageStep, error) {
-	img, err := e.LookupImage(name)
+	img, err := e.lookupSingle(name)
 	if err != nil {
 		return nil, err
 	}

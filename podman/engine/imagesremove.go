@@ -18,6 +18,7 @@ type RemoveImagesRequest struct {
 	Force   bool // with the containers that use them, and all their names
 	Ignore  bool // what isn't there is no error
 	NoPrune bool // parents without a name stay
+	Lists   bool // only lists of images may be removed
 }
 
 // RemovedImages is what a removal took away.
@@ -62,6 +63,11 @@ func (e *Engine) removeImage(ctx context.Context, name string, req RemoveImagesR
 	img, err := e.LookupImage(name)
 	if err != nil {
 		return RemovedImages{}, err
+	}
+	if req.Lists {
+		if _, err := e.Lists().Find(img.ID); err != nil {
+			return RemovedImages{}, err
+		}
 	}
 	if len(img.Names) > 1 {
 		if have, err := e.ownName(img, name); err == nil {

@@ -39,6 +39,9 @@ func (t *imageTree) doc(id string) (*imageDoc, error) {
 	if doc := t.docs[id]; doc != nil {
 		return doc, nil
 	}
+	if img := t.byID[id]; img != nil && img.List {
+		return new(imageDoc), nil // a list of images has none, and no relatives
+	}
 	doc, err := t.e.imageDoc(id)
 	if err == nil {
 		t.docs[id] = doc

@@ -11,6 +11,7 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/store"
+	"github.com/podsuite/podsuite/shared/transport"
 )
 
 // ResolveLocal finds the image of the store that a user means by name: an ID
@@ -54,6 +55,35 @@ func ResolveLocal(st *store.Store, cfg *config.Config, name string) (store.Image
 		return byEnd(st, n.Tagged(), unknown)
 	}
 	return store.Image{}, unknown
+}
+
+// ForPlatform gives the image for the platform out of a list of images of the
+// store; an image that is no list is it itself. The class is
+// errdef.ErrNotFound if the list's image isn't in the store.
+func ForPlatform(st *store.Store, img store.Image, p v1.Platform) (store.Image, error) {
+	if !img.List {
+		return img, nil
+	}
+	data, err := st.ImageManifest(img.ID)
+	if err != nil {
+		return img, err
+	}
+	index, err := transport.ParseIndex(data)
+	if err != nil {
+		return img, err
+	}
+	d, err := Choose(index, p)
+	if err != nil {
+		return img, err
+	}
+	found, err := st.ImagesWithManifest(transport.Digest(d))
+	if err != nil {
+		return img, err
+	}
+	if len(found) == 0 {
+		return img, errdef.Newf(errdef.ErrNotFound, "the image %s of the list %s is not in the store: pull it, or push the list and pull that", d.Digest, img.ID)
+	}
+	return found[0], nil
 }
 
 func byID(st *store.Store, id string, unknown error) (store.Image, error) {

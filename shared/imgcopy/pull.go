@@ -87,13 +87,16 @@ func policyID(st *store.Store, cfg *config.Config, name string, o PullOptions) (
 		return "", false, errdef.Newf(errdef.ErrInvalid, "unsupported pull policy %q", o.Policy)
 	}
 	img, err := ResolveLocal(st, cfg, name)
+	if err == nil {
+		img, err = ForPlatform(st, img, o.Platform)
+	}
 	switch {
 	case err == nil && (o.KeepPlatform || hasPlatform(st, img, o.Platform)):
 		return img.ID, true, nil
 	case err != nil && !errors.Is(err, errdef.ErrNotFound):
 		return "", false, err
 	case o.Policy == PullNever:
-		return "", false, errdef.Newf(errdef.ErrNotFound, "%s: image not known", name)
+		return "", false, err
 	}
 	return "", false, nil
 }
@@ -206,8 +209,5 @@ func localNames(l ref.Location) []string {
 	if err != nil {
 		return nil
 	}
-	if n.IsShort() {
-		n.Domain = "localhost"
-	}
-	return []string{n.Tagged().String()}
+	return []string{n.Here().String()}
 }

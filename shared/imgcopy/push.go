@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -34,9 +36,22 @@ func Push(ctx context.Context, st *store.Store, cfg *config.Config, image, desti
 	if err != nil {
 		return Result{}, err
 	}
-	dst, err := pushTarget(img, image, destination)
+	if img, err = ForPlatform(st, img, v1.Platform{}); err != nil {
+		return Result{}, err
+	}
+	dst, c, err := PushTo(st, cfg, img, image, destination, o)
 	if err != nil {
 		return Result{}, err
+	}
+	return Copy(ctx, dst, ref.Location{Transport: ref.ContainersStorage, Image: img.ID, Index: -1}, c)
+}
+
+// PushTo finds where to push the image, which the user calls name, and the
+// options of the copy.
+func PushTo(st *store.Store, cfg *config.Config, img store.Image, name, destination string, o PushOptions) (ref.Location, Options, error) {
+	dst, err := pushTarget(img, name, destination)
+	if err != nil {
+		return dst, Options{}, err
 	}
 	if o.CompressFormat == "" {
 		o.CompressFormat = cfg.Engine.CompressionFormat
@@ -45,18 +60,17 @@ func Push(ctx context.Context, st *store.Store, cfg *config.Config, image, desti
 		}
 	}
 	if err := CheckCompression(o.CompressFormat, o.CompressLevel); err != nil {
-		return Result{}, err
+		return dst, Options{}, err
 	}
 	if o.Parallel == 0 {
 		o.Parallel = int(cfg.Engine.ImageParallelCopies)
 	}
 	t := transport.Options{Config: cfg, Registry: o.Registry, Store: st}
 	t.Registry.Retries = 0
-	src := ref.Location{Transport: ref.ContainersStorage, Image: img.ID, Index: -1}
-	return Copy(ctx, dst, src, Options{
+	return dst, Options{
 		Source: t, Destination: t, Format: o.Format, CompressFormat: o.CompressFormat, CompressLevel: o.CompressLevel,
 		ForceCompress: o.ForceCompress, Compress: o.Compress, Parallel: o.Parallel, Retries: retries(o.Registry), Progress: o.Progress,
-	})
+	}, nil
 }
 
 // pushTarget finds where to push.

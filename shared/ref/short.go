@@ -37,6 +37,15 @@ func Remote(n Name, aliases map[string]string, search []string) []Name {
 	return unique(out)
 }
 
+// Here completes the name of what is made on this machine: a short one is
+// localhost's, and one without a tag is tagged latest.
+func (n Name) Here() Name {
+	if n.IsShort() {
+		n.Domain = "localhost"
+	}
+	return n.Normalized().Tagged()
+}
+
 // at places a short name at a registry, or at a namespace of one.
 func (n Name) at(domain string) Name {
 	full, err := ParseNormalized(domain + "/" + n.Path)

@@ -30,6 +30,7 @@ type Image struct {
 	Created  time.Time
 	ReadOnly bool  // lives in an additional store
 	DataSize int64 // bytes of manifest and configuration
+	List     bool  // it is a list of images, made here; see CreateList
 
 	NamesHistory []string // names the image had
 }
@@ -52,6 +53,7 @@ func imageOf(i *storage.Image) Image {
 	for _, n := range i.BigDataSizes {
 		img.DataSize += n
 	}
+	img.List = slices.Contains(i.BigDataNames, ListInstancesKey)
 	return img
 }
 

@@ -39,6 +39,10 @@ func (s *dirImage) manifestPath(d digest.Digest) string {
 
 func (s *dirImage) Manifest(_ context.Context, d digest.Digest) (Manifest, error) {
 	data, err := readManifestFile(s.manifestPath(d))
+	if os.IsNotExist(err) && d != "" {
+		// A single image lies under its own name only.
+		data, err = readManifestFile(s.manifestPath(""))
+	}
 	if err != nil {
 		return Manifest{}, err
 	}

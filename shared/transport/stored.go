@@ -120,7 +120,11 @@ func (s *storedSource) Manifest(_ context.Context, d digest.Digest) (Manifest, e
 	if d == "" || d == s.manifest.Digest {
 		return s.manifest, nil
 	}
-	return Manifest{}, errdef.Newf(errdef.ErrNotFound, "the store has no manifest %s for the image", d)
+	data, err := s.st.ImageManifestWith(s.img.ID, d)
+	if err != nil {
+		return Manifest{}, err
+	}
+	return withDigest(data, "", d)
 }
 
 func (s *storedSource) Blob(_ context.Context, d digest.Digest) (io.ReadCloser, int64, error) {

@@ -179,7 +179,7 @@ func (r row) IsDangling() bool          { return r.Dangling() }
 func (r row) Labels() map[string]string { return must(r, r.img.Labels) }
 func (r row) ParentId() string          { return must(r, r.img.Parent) } //nolint:revive // the placeholder's name
 func (r row) Containers() int           { return must(r, r.img.Containers) }
-func (r row) IsManifestList() bool      { return must(r, r.img.IsList) }
+func (r row) IsManifestList() bool      { return r.img.List }
 func (r row) Os() string                { return must(r, r.img.Platform).OS }
 func (r row) Arch() string              { return must(r, r.img.Platform).Architecture }
 func (r row) Size() string {
