@@ -58,7 +58,7 @@ specified, the image with the 'latest' tag (if it exists) is pulled.`,
 			default:
 				return errdef.Newf(errdef.ErrInvalid, "unrecognized pull policy %q", policy)
 			}
-			p := imgcopy.PullOptions{Policy: policy}
+			p := imgcopy.PullOptions{Policy: policy, Choose: cliout.NewChooser(os.Stdin, os.Stdout)}
 			var err error
 			if p.Registry, p.Progress, err = o.options(); err != nil {
 				return err

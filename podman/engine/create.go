@@ -61,7 +61,7 @@ func (e *Engine) image(ctx context.Context, req *CreateRequest) (store.Image, er
 			return image, err
 		}
 	}
-	id, mismatch, err := e.PullImage(ctx, req.Image, imgcopy.PullOptions{Policy: req.Pull, Progress: cliout.NewProgress(os.Stderr, "auto")})
+	id, mismatch, err := e.PullImage(ctx, req.Image, imgcopy.PullOptions{Policy: req.Pull, Progress: cliout.NewProgress(os.Stderr, "auto"), Choose: cliout.NewChooser(os.Stdin, os.Stdout)})
 	if err != nil {
 		return store.Image{}, err
 	}

@@ -60,15 +60,11 @@ func (e *Engine) PullAllTags(ctx context.Context, name string, o imgcopy.PullOpt
 	case n.Tag != "" || n.Digest != "":
 		return nil, errdef.Newf(errdef.ErrInvalid, "pull all tags of %q: give the repository without a tag", name)
 	}
-	regs, err := e.Config.Registries()
+	candidates, err := imgcopy.ResolveRemote(ctx, e.Config, n, o.Choose)
 	if err != nil {
 		return nil, err
 	}
-	candidates := ref.Remote(n, regs.Aliases, regs.UnqualifiedSearch)
-	if len(candidates) == 0 {
-		return nil, errdef.Newf(errdef.ErrNotFound, "short-name %q did not resolve to an alias and no unqualified-search registries are defined in registries.conf", name)
-	}
-	repository := candidates[0].Repository()
+	repository := candidates.Names[0].Repository()
 	client, err := registry.Open(e.Config, repository, o.Registry)
 	if err != nil {
 		return nil, err

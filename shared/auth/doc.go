@@ -3,5 +3,5 @@
 // and adds and removes entries for login and logout. Credentials are matched
 // to the registry, or the namespace within one, that they were stored for.
 //
-// It imports config, errdef and the standard library.
+// It imports atomicfile, config, errdef and the standard library.
 package auth

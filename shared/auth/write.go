@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sort"
 
+	"github.com/podsuite/podsuite/shared/atomicfile"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"golang.org/x/sys/unix"
 )
@@ -132,7 +133,10 @@ func (s *Store) edit(change func(*authsFile, map[string]json.RawMessage) error) 
 	if err != nil {
 		return err
 	}
-	return replace(s.path, data)
+	if err := atomicfile.Write(s.path, data, 0o600); err != nil {
+		return fmt.Errorf("write credentials: %w", err)
+	}
+	return nil
 }
 
 // lockDir keeps other writers of the directory's files out.
@@ -146,27 +150,4 @@ func lockDir(dir string) (unlock func(), err error) {
 		return nil, fmt.Errorf("lock %q: %w", dir, err)
 	}
 	return func() { d.Close() }, nil
-}
-
-// replace writes the file anew, readable by its owner only.
-func replace(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".auth-*")
-	if err != nil {
-		return fmt.Errorf("write credentials: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write credentials %q: %w", path, err)
-	}
-	return nil
 }

@@ -64,7 +64,7 @@ func isolate() error {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
 	// The machine's own containers and settings are out of sight.
-	for _, dir := range []string{"/run", "/etc/containers", "/sys"} {
+	for _, dir := range []string{"/run", "/etc/containers", "/var/cache", "/sys"} {
 		if _, err := os.Stat(dir); err != nil {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/ref"
 )
 
 // tree writes files below a new directory and gives options that read there.
@@ -224,6 +225,72 @@ gone = "example.com/gone"
 	}
 	if len(r.Aliases) != 1 || r.Aliases["short"] == "" || r.UnqualifiedSearch[0] != "a.test" {
 		t.Errorf("aliases %v, search %v", r.Aliases, r.UnqualifiedSearch)
+	}
+}
+
+// loadRegistries reads one registries.conf.
+func loadRegistries(t *testing.T, text string) (*Registries, error) {
+	t.Helper()
+	return load(t, tree(t, 0, nil, map[string]string{"etc/containers/registries.conf": text})).Registries()
+}
+
+func TestRegistriesMistakes(t *testing.T) {
+	for text, want := range map[string]string{
+		"[registries.search]\nregistries=['a.test']\n":                                                                             "format 1",
+		"unqualified-search-registries=['http://a.test']\n":                                                                        "HOST[:PORT]",
+		"unqualified-search-registries=['a.test/ns']\n":                                                                            "HOST[:PORT]",
+		"unqualified-search-registries='a.test'\n":                                                                                 "array",
+		"short-name-mode='bogus'\n":                                                                                                "short-name-mode",
+		"[[registry]]\ninsecure=true\n":                                                                                            "neither a prefix nor a location",
+		"[[registry]]\nlocation='https://a.test'\n":                                                                                "scheme",
+		"[[registry]]\nprefix='*.a.test/x'\nlocation='b.test'\n":                                                                   "wildcard",
+		"[[registry]]\nprefix='a.*.test'\nlocation='b.test'\n":                                                                     "wildcard",
+		"[[registry]]\nlocation='a.test'\npull-from-mirror='all'\n":                                                                "pull-from-mirror",
+		"[[registry]]\nlocation='a.test'\n[[registry.mirror]]\ninsecure=true\n":                                                    "no location",
+		"[[registry]]\nlocation='a.test'\n[[registry.mirror]]\nlocation='b'\npull-from-mirror='x'\n":                               "digest-only",
+		"[[registry]]\nlocation='a.test'\ninsecure=true\n[[registry]]\nlocation='a.test'\n":                                        "twice",
+		"[[registry]]\nlocation='a.test'\nmirror-by-digest-only=true\n[[registry.mirror]]\nlocation='b'\npull-from-mirror='all'\n": "mirror-by-digest-only",
+		"[aliases]\nfoo='foo'\n":                                                                                                   "with a registry",
+		"[aliases]\nfoo='a.test/foo:1'\n":                                                                                          "without tag",
+		"[aliases]\n'a.test/x'='a.test/x'\n":                                                                                       "without registry",
+		"[aliases]\n'foo:1'='a.test/x'\n":                                                                                          "without registry",
+	} {
+		_, err := loadRegistries(t, text)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "registries.conf") {
+			t.Errorf("%q: error %v, want one with %q", text, err, want)
+		}
+	}
+}
+
+func TestRegistriesVariableStandsForTheMainFileOnly(t *testing.T) {
+	c := load(t, tree(t, 0, map[string]string{"CONTAINERS_REGISTRIES_CONF": "ROOT/own.conf"}, map[string]string{
+		"own.conf":                                "unqualified-search-registries=['own.test']\n",
+		"etc/containers/registries.conf":          "unqualified-search-registries=['etc.test']\n[aliases]\na='etc.test/a'\n",
+		"etc/containers/registries.conf.d/1.conf": "[aliases]\nb='etc.test/b'\n",
+	}))
+	r, err := c.Registries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Aliases) != 1 || r.Aliases["b"] != "etc.test/b" || r.UnqualifiedSearch[0] != "own.test" || filepath.Base(r.AliasPaths["b"]) != "1.conf" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestRecordedAliasComesFirst(t *testing.T) {
+	for _, uid := range []int{0, 1000} {
+		o := tree(t, uid, map[string]string{"XDG_RUNTIME_DIR": "/x"}, map[string]string{"etc/containers/registries.conf": "[aliases]\nfoo='a.test/foo'\n"})
+		for _, to := range []string{"b.test/x", "c.test/y"} {
+			n, _ := ref.Parse("foo:3")
+			full, _ := ref.Parse(to + ":3")
+			if err := load(t, o).RecordAlias(n, full); err != nil {
+				t.Fatal(err)
+			}
+			r, err := load(t, o).Registries()
+			if err != nil || r.Aliases["foo"] != to || filepath.Base(r.AliasPaths["foo"]) != "short-name-aliases.conf" {
+				t.Errorf("uid %d: aliases %v from %v, %v", uid, r.Aliases, r.AliasPaths, err)
+			}
+		}
 	}
 }
 

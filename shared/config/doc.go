@@ -12,5 +12,5 @@
 // by every tool that shares these files, and listed in Config.UnknownKeys.
 // Nothing is kept in globals: what a process loads is what it gets.
 //
-// It imports the TOML decoder, errdef and the standard library.
+// It imports the TOML library, atomicfile, errdef, ref and the standard library.
 package config

@@ -1,21 +1,38 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/ref"
 )
 
 // Registries is registries.conf and its drop-ins, format 2
 // (containers-registries.conf(5)).
 type Registries struct {
+	Path              string            // the main file; messages name it
 	UnqualifiedSearch []string          // registries to try for a name without one
+	SearchPath        string            // the file that UnqualifiedSearch is from
 	CredentialHelpers []string          // "containers-auth.json" is the auth files
-	ShortNameMode     string            // enforcing, permissive or disabled
+	ShortNameMode     string            // ShortNameEnforcing, ShortNamePermissive or ShortNameDisabled
 	Aliases           map[string]string // short name to full name
+	AliasPaths        map[string]string // short name to the file that its alias is from
 	Registries        []Registry
+
+	// AdditionalLayerStoreAuthHelper is known and has no effect: nothing here
+	// reads layers from an additional layer store.
+	AdditionalLayerStoreAuthHelper string
 }
+
+// What is done about a short name that several registries could have.
+const (
+	ShortNameEnforcing  = "enforcing"  // ask; without a terminal it is an error
+	ShortNamePermissive = "permissive" // ask; without a terminal try all
+	ShortNameDisabled   = "disabled"   // try all
+)
 
 // Registry is a [[registry]] table.
 type Registry struct {
@@ -25,6 +42,8 @@ type Registry struct {
 	Blocked            bool     `toml:"blocked"`
 	Mirrors            []Mirror `toml:"mirror"`
 	MirrorByDigestOnly bool     `toml:"mirror-by-digest-only"`
+	PullFromMirror     string   `toml:"pull-from-mirror"` // belongs to a mirror; here it is a mistake
+	Path               string   // the file that the table is from
 }
 
 // Mirror is a [[registry.mirror]] table.
@@ -40,23 +59,25 @@ type registriesFile struct {
 	ShortNameMode     string            `toml:"short-name-mode"`
 	Aliases           map[string]string `toml:"aliases"`
 	Registry          []Registry        `toml:"registry"`
+	AuthHelper        string            `toml:"additional-layer-store-auth-helper"`
 }
 
 // loadRegistries reads the main file and the drop-ins, the user's own after
-// the system's. A [[registry]] of a later file replaces the one of the same
-// prefix.
+// the system's, and at last the recorded aliases. A [[registry]] of a later
+// file replaces the one of the same prefix.
 func (c *Config) loadRegistries() (*Registries, error) {
 	files, err := c.registriesFiles()
 	if err != nil {
 		return nil, err
 	}
-	r := &Registries{Aliases: map[string]string{}, ShortNameMode: "permissive"}
+	r := &Registries{Path: files[0], SearchPath: files[0], ShortNameMode: ShortNamePermissive,
+		Aliases: map[string]string{}, AliasPaths: map[string]string{}}
 	for _, path := range files {
 		if err := r.merge(path); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.mergeAliasCache(c.shortNameCache()); err != nil {
+	if err := r.mergeRecorded(c.recordedAliases()); err != nil {
 		return nil, err
 	}
 	if len(r.CredentialHelpers) == 0 {
@@ -65,32 +86,24 @@ func (c *Config) loadRegistries() (*Registries, error) {
 	return r, nil
 }
 
+// registriesFiles lists the main file and the drop-ins. The variable stands
+// for the main file only.
 func (c *Config) registriesFiles() ([]string, error) {
 	own := filepath.Join(c.ConfigHome, "containers")
 	etc := c.system("/etc/containers")
-	if f := c.env("CONTAINERS_REGISTRIES_CONF"); f != "" {
-		if !exists(f) {
-			return nil, errdef.Newf(errdef.ErrNotFound, "read the file of CONTAINERS_REGISTRIES_CONF: open %s: no such file or directory", f)
-		}
-		return []string{f}, nil
-	}
-	main := filepath.Join(own, "registries.conf")
-	if !exists(main) {
-		main = firstExisting(filepath.Join(etc, "registries.conf"), c.system("/usr/share/containers/registries.conf"))
+	main := c.env("CONTAINERS_REGISTRIES_CONF")
+	switch {
+	case main != "" && !exists(main):
+		return nil, errdef.Newf(errdef.ErrNotFound, "read the file of CONTAINERS_REGISTRIES_CONF: open %s: no such file or directory", main)
+	case main != "":
+	case exists(filepath.Join(own, "registries.conf")):
+		main = filepath.Join(own, "registries.conf")
+	case exists(filepath.Join(etc, "registries.conf")) || !exists(c.system("/usr/share/containers/registries.conf")):
+		main = filepath.Join(etc, "registries.conf")
+	default:
+		main = c.system("/usr/share/containers/registries.conf")
 	}
 	return withDropIns([]string{main}, []string{filepath.Join(etc, "registries.conf.d"), filepath.Join(own, "registries.conf.d")})
-}
-
-// shortNameCache is where tools record the answers to short-name questions.
-func (c *Config) shortNameCache() string {
-	if !c.Rootless {
-		return c.system("/var/cache/containers/short-name-aliases.conf")
-	}
-	cache := c.env("XDG_CACHE_HOME")
-	if cache == "" {
-		cache = filepath.Join(c.Home, ".cache")
-	}
-	return filepath.Join(cache, "containers/short-name-aliases.conf")
 }
 
 func (r *Registries) merge(path string) error {
@@ -98,177 +111,112 @@ func (r *Registries) merge(path string) error {
 	if err != nil {
 		return err
 	}
-	if old, ok := raw["registries"]; ok {
-		return errdef.Newf(errdef.ErrUnsupported, "parse configuration %q: the version 1 table [registries] (%v) is no longer read; write unqualified-search-registries and [[registry]] instead", path, old)
+	if _, ok := raw["registries"]; ok {
+		return errdef.Newf(errdef.ErrUnsupported, "parse configuration %q: the table [registries] is of format 1, which is not read; write unqualified-search-registries for [registries.search], "+
+			"and [[registry]] with location and insecure or blocked for the others", path)
 	}
 	var f registriesFile
 	l := newLayers()
 	if err := l.apply(path, raw, &f); err != nil {
 		return err
 	}
+	wrong := func(err error) error {
+		return errdef.Newf(errdef.ErrInvalid, "parse configuration %q: %w", path, err)
+	}
 	if f.UnqualifiedSearch != nil {
-		r.UnqualifiedSearch = f.UnqualifiedSearch
+		for _, host := range f.UnqualifiedSearch {
+			if !ref.ValidDomain(host) {
+				return wrong(fmt.Errorf("unqualified-search-registries: %q is not HOST[:PORT]", host))
+			}
+		}
+		r.UnqualifiedSearch, r.SearchPath = f.UnqualifiedSearch, path
+	}
+	if f.AuthHelper != "" {
+		r.AdditionalLayerStoreAuthHelper = f.AuthHelper
 	}
 	if f.CredentialHelpers != nil {
 		r.CredentialHelpers = f.CredentialHelpers
 	}
 	switch f.ShortNameMode {
 	case "":
-	case "enforcing", "permissive", "disabled":
+	case ShortNameEnforcing, ShortNamePermissive, ShortNameDisabled:
 		r.ShortNameMode = f.ShortNameMode
 	default:
-		return errdef.Newf(errdef.ErrInvalid, "parse configuration %q: short-name-mode %q is not enforcing, permissive or disabled", path, f.ShortNameMode)
+		return wrong(fmt.Errorf("short-name-mode %q is not enforcing, permissive or disabled", f.ShortNameMode))
 	}
-	r.mergeAliases(f.Aliases)
+	if err := r.mergeAliases(path, f.Aliases); err != nil {
+		return wrong(err)
+	}
+	here := map[string]Registry{}
 	for _, reg := range f.Registry {
-		if err := r.add(reg); err != nil {
-			return errdef.Newf(errdef.ErrInvalid, "parse configuration %q: %w", path, err)
+		if err := reg.complete(); err != nil {
+			return wrong(err)
 		}
+		if old, twice := here[reg.Prefix]; twice && (old.Insecure != reg.Insecure || old.Blocked != reg.Blocked) {
+			return wrong(fmt.Errorf("[[registry]] %q is there twice, with different values of insecure or blocked", reg.Prefix))
+		}
+		reg.Path = path
+		here[reg.Prefix] = reg
+		r.add(reg)
 	}
 	return nil
 }
 
-func (r *Registries) mergeAliasCache(path string) error {
-	raw, err := readTOML(path)
-	if err != nil {
-		return err
-	}
-	var f registriesFile
-	l := newLayers()
-	if err := l.apply(path, raw, &f); err != nil {
-		return err
-	}
-	r.mergeAliases(f.Aliases)
-	return nil
-}
-
-// mergeAliases adds aliases; an empty value takes one away.
-func (r *Registries) mergeAliases(aliases map[string]string) {
-	for name, value := range aliases {
-		if value == "" {
-			delete(r.Aliases, name)
-		} else {
-			r.Aliases[name] = value
-		}
-	}
-}
-
-func (r *Registries) add(reg Registry) error {
+// complete checks the table and fills in what it leaves out.
+func (reg *Registry) complete() error {
 	reg.Prefix, reg.Location = strings.TrimSuffix(reg.Prefix, "/"), strings.TrimSuffix(reg.Location, "/")
 	if reg.Prefix == "" {
 		reg.Prefix = reg.Location
 	}
+	host, wild := strings.CutPrefix(reg.Prefix, "*.")
+	wrong := func(text string) error { return fmt.Errorf("[[registry]] %q: %s", reg.Prefix, text) }
 	switch {
 	case reg.Prefix == "":
-		return errdef.Newf(errdef.ErrInvalid, "a [[registry]] has neither a prefix nor a location")
+		return errors.New("a [[registry]] has neither a prefix nor a location")
 	case strings.Contains(reg.Prefix, "://") || strings.Contains(reg.Location, "://"):
-		return errdef.Newf(errdef.ErrInvalid, "[[registry]] %q: write HOST[:PORT][/PATH] without a scheme", reg.Prefix)
-	case strings.Contains(strings.TrimPrefix(reg.Prefix, "*."), "*"):
-		return errdef.Newf(errdef.ErrInvalid, "[[registry]] %q: a wildcard may only be *.HOST", reg.Prefix)
-	case reg.Location == "" && !strings.HasPrefix(reg.Prefix, "*."):
+		return wrong("write HOST[:PORT][/PATH] without a scheme")
+	case strings.Contains(host, "*") || wild && strings.ContainsAny(host, "/:@"):
+		return wrong("a prefix with a wildcard is *.HOST and nothing more")
+	case strings.Contains(reg.Location, "*"):
+		return wrong("a location can't have a wildcard")
+	case reg.PullFromMirror != "":
+		return wrong("pull-from-mirror belongs to a [[registry.mirror]]")
+	case reg.Location == "" && !wild:
 		reg.Location = reg.Prefix
 	}
 	for i := range reg.Mirrors {
-		m := &reg.Mirrors[i]
-		m.Location = strings.TrimSuffix(m.Location, "/")
-		switch m.PullFromMirror {
-		case "", "all", "digest-only", "tag-only":
-		default:
-			return errdef.Newf(errdef.ErrInvalid, "[[registry]] %q: pull-from-mirror %q is not all, digest-only or tag-only", reg.Prefix, m.PullFromMirror)
-		}
-		if reg.MirrorByDigestOnly && m.PullFromMirror != "" {
-			return errdef.Newf(errdef.ErrInvalid, "[[registry]] %q: pull-from-mirror cannot be set with mirror-by-digest-only", reg.Prefix)
-		}
-		if m.Location == "" {
-			return errdef.Newf(errdef.ErrInvalid, "[[registry]] %q: a mirror has no location", reg.Prefix)
+		if err := reg.Mirrors[i].complete(reg.MirrorByDigestOnly); err != nil {
+			return wrong(err.Error())
 		}
 	}
-	for i := range r.Registries {
-		if r.Registries[i].Prefix == reg.Prefix {
-			r.Registries[i] = reg
-			return nil
-		}
-	}
-	r.Registries = append(r.Registries, reg)
 	return nil
 }
 
-// Find gives the [[registry]] with the longest prefix that matches name, a
-// full image name such as docker.io/library/busybox:latest.
-func (r *Registries) Find(name string) (Registry, bool) {
-	var best Registry
-	found := false
-	for _, reg := range r.Registries {
-		if _, ok := cutPrefix(name, reg.Prefix); ok && len(reg.Prefix) >= len(best.Prefix) {
-			best, found = reg, true
+func (m *Mirror) complete(byDigestOnly bool) error {
+	m.Location = strings.TrimSuffix(m.Location, "/")
+	switch m.PullFromMirror {
+	case "", "all", "digest-only", "tag-only":
+	default:
+		return fmt.Errorf("pull-from-mirror %q is not all, digest-only or tag-only", m.PullFromMirror)
+	}
+	switch {
+	case byDigestOnly && m.PullFromMirror != "":
+		return errors.New("pull-from-mirror cannot be set with mirror-by-digest-only")
+	case m.Location == "":
+		return errors.New("a mirror has no location")
+	case strings.Contains(m.Location, "://"):
+		return fmt.Errorf("mirror %q: write HOST[:PORT][/PATH] without a scheme", m.Location)
+	}
+	return nil
+}
+
+// add puts the table in the place of one with the same prefix, or at the end.
+func (r *Registries) add(reg Registry) {
+	for i := range r.Registries {
+		if r.Registries[i].Prefix == reg.Prefix {
+			r.Registries[i] = reg
+			return
 		}
 	}
-	return best, found
-}
-
-// cutPrefix gives what follows prefix in name, if prefix ends at a boundary.
-func cutPrefix(name, prefix string) (string, bool) {
-	if wild, ok := strings.CutPrefix(prefix, "*"); ok {
-		host, _, _ := strings.Cut(name, "/")
-		return name, strings.HasSuffix(hostOnly(host, wild), wild)
-	}
-	rest, ok := strings.CutPrefix(name, prefix)
-	if !ok {
-		return "", false
-	}
-	return rest, rest == "" || strings.ContainsRune("/:@", rune(rest[0]))
-}
-
-// hostOnly drops the port of host unless the pattern names one.
-func hostOnly(host, pattern string) string {
-	if strings.Contains(pattern, ":") {
-		return host
-	}
-	h, _, _ := strings.Cut(host, ":")
-	return h
-}
-
-// Endpoint is a place where an image can be had: a full name whose registry
-// part says whom to ask.
-type Endpoint struct {
-	Name     string // with the tag or digest of the name asked for
-	Insecure bool   // plain HTTP and unverified TLS are allowed
-	Mirror   bool
-}
-
-// Endpoints lists where to look for name, a full image name, mirrors first.
-// A blocked registry is an ErrDenied error.
-func (r *Registries) Endpoints(name string) ([]Endpoint, error) {
-	reg, ok := r.Find(name)
-	if !ok {
-		return []Endpoint{{Name: name}}, nil
-	}
-	if reg.Blocked {
-		return nil, errdef.Newf(errdef.ErrDenied, "registry %s is blocked in registries.conf", reg.Prefix)
-	}
-	byDigest := strings.Contains(name, "@")
-	var out []Endpoint
-	for _, m := range reg.Mirrors {
-		if (m.PullFromMirror == "digest-only" || reg.MirrorByDigestOnly) && !byDigest || m.PullFromMirror == "tag-only" && byDigest {
-			continue
-		}
-		out = append(out, Endpoint{Name: rewrite(name, reg.Prefix, m.Location), Insecure: m.Insecure, Mirror: true})
-	}
-	return append(out, Endpoint{Name: rewrite(name, reg.Prefix, reg.Location), Insecure: reg.Insecure}), nil
-}
-
-// rewrite puts location in the place of prefix.
-func rewrite(name, prefix, location string) string {
-	if location == "" {
-		return name
-	}
-	if strings.HasPrefix(prefix, "*") {
-		_, path, _ := strings.Cut(name, "/")
-		return location + "/" + path
-	}
-	rest, ok := cutPrefix(name, prefix)
-	if !ok {
-		return name
-	}
-	return location + rest
+	r.Registries = append(r.Registries, reg)
 }

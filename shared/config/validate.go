@@ -26,7 +26,7 @@ func (f *containersFile) checkChoices(l *layers) error {
 		{"containers.cgroups", f.Containers.Cgroups, "enabled no-conmon disabled split"},
 		{"containers.log_driver", f.Containers.LogDriver, "k8s-file json-file journald passthrough passthrough-tty none"},
 		{"network.network_backend", f.Network.NetworkBackend, "netavark"},
-		{"network.firewall_driver", f.Network.FirewallDriver, "nftables iptables none"},
+		{"network.firewall_driver", f.Network.FirewallDriver, "nftables iptables firewalld none"},
 		{"network.default_rootless_network_cmd", f.Network.DefaultRootlessNetworkCmd, "pasta slirp4netns"},
 		{"engine.cgroup_manager", f.Engine.CgroupManager, "cgroupfs systemd"},
 		{"engine.compression_format", f.Engine.CompressionFormat, "gzip zstd zstd:chunked"},

@@ -35,6 +35,7 @@ type PullOptions struct {
 	Progress     cliout.Progress  // nil: none
 	Parallel     int              // 0: as configured
 	KeepPlatform bool             // an image that is there counts whatever its platform is
+	Choose       Chooser          // asks which image a short name means; nil: nobody can be asked
 }
 
 // Pull makes the image that name stands for part of the store and gives its
@@ -60,16 +61,18 @@ func Pull(ctx context.Context, st *store.Store, cfg *config.Config, name string,
 	if id, done, err := policyID(st, cfg, name, o); done || err != nil {
 		return id, err
 	}
-	regs, err := cfg.Registries()
+	candidates, err := ResolveRemote(ctx, cfg, n, o.Choose)
 	if err != nil {
 		return "", err
 	}
-	candidates := ref.Remote(n, regs.Aliases, regs.UnqualifiedSearch)
-	if len(candidates) == 0 {
-		return "", errdef.Newf(errdef.ErrNotFound, "short-name %q did not resolve to an alias and no unqualified-search registries are defined in registries.conf", name)
+	if candidates.Said != "" {
+		o.Progress.Say(candidates.Said)
 	}
-	id, err := pullFirst(ctx, st, cfg, candidates, o)
-	if err != nil && o.Policy == PullNewer {
+	id, err := pullFirst(ctx, st, cfg, candidates.Names, o)
+	if err == nil {
+		return id, candidates.Record()
+	}
+	if o.Policy == PullNewer {
 		if img, lerr := ResolveLocal(st, cfg, name); lerr == nil {
 			return img.ID, nil
 		}
@@ -107,9 +110,6 @@ func pullFirst(ctx context.Context, st *store.Store, cfg *config.Config, candida
 	for _, n := range candidates {
 		o.Progress.Say(fmt.Sprintf("Trying to pull %s...", n))
 		l := ref.Location{Transport: ref.Docker, Name: n, Index: -1}
-		if n.Digest != "" {
-			l.Name.Tag = ""
-		}
 		id, err := pullFrom(ctx, st, cfg, l, []string{n.String()}, o)
 		if err == nil || ctx.Err() != nil {
 			return id, err

@@ -35,7 +35,7 @@ func NewPull(a *app.App) *cobra.Command {
 	f.BoolVarP(&allTags, "all-tags", "a", false, "All tagged images in the repository will be pulled")
 	f.StringVar(&policy, "policy", imgcopy.PullAlways, `Pull image policy ("always"|"missing"|"never"|"newer")`)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		o := imgcopy.PullOptions{Policy: policy}
+		o := imgcopy.PullOptions{Policy: policy, Choose: cliout.NewChooser(os.Stdin, os.Stdout)}
 		var err error
 		if o.Platform, err = platform.Value(); err != nil {
 			return err
