@@ -9,6 +9,10 @@ TAGS    := seccomp netgo osusergo exclude_graphdriver_btrfs exclude_graphdriver_
 LDFLAGS := -s -w -linkmode external -extldflags -static
 TOOLS   := podman buildah skopeo
 MONITOR := podman/engine/monitor/image/monitor
+INIT    := shared/runtime/image/init
+IMAGES  := $(MONITOR) $(INIT)
+INITFLAGS := -std=gnu11 -Wall -Wextra -Werror -Os -static -nostdlib -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables \
+	-Wl,--build-id=none -Wl,-z,noseparate-code -s
 
 .DEFAULT_GOAL := help
 .PHONY: help build install uninstall quickstart test test-short lint bench docs clean deps $(TOOLS:%=bin/%)
@@ -27,7 +31,12 @@ $(TOOLS:%=bin/%): bin/%: | deps
 		CGO_ENABLED=1 $(GO) build -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o $@ ./$*; \
 	fi
 
-bin/podman: $(MONITOR)
+bin/podman: $(IMAGES)
+bin/buildah: $(INIT)
+
+# The first program of containers is carried inside podman and buildah.
+$(INIT): shared/runtime/init/init.c shared/runtime/init/ops.h Makefile
+	$(CC) $(INITFLAGS) -o $@ $<
 
 # The monitor's image is carried inside podman, so it comes first.
 .PHONY: $(MONITOR)
@@ -56,10 +65,10 @@ test: build ## run all tests; those that need root say so when they are skipped
 	@hack/deps test
 	PODSUITE_BIN=$(CURDIR)/bin $(GO) test -tags "$(TAGS)" -timeout 20m $(TESTFLAGS) work
 
-test-short: $(MONITOR) ## run the unit tests
+test-short: $(IMAGES) ## run the unit tests
 	$(GO) test -tags "$(TAGS)" -short $(TESTFLAGS) work
 
-lint: $(MONITOR) ## check format, go vet, shell scripts and, where installed, golangci-lint
+lint: $(IMAGES) ## check format, go vet, shell scripts and, where installed, golangci-lint
 	@hack/lint
 
 bench: build ## compare speed with the tools in PEERS; writes bench.json
@@ -70,4 +79,4 @@ docs: build ## write the man pages' option lists from the commands
 	@hack/docs
 
 clean: ## remove what build and bench made
-	rm -rf bin bench.json docs/reference $(dir $(MONITOR))monitor
+	rm -rf bin bench.json docs/reference $(IMAGES)

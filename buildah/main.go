@@ -6,12 +6,10 @@ import (
 
 	"github.com/podsuite/podsuite/buildah/cli"
 	"github.com/podsuite/podsuite/shared/cliout"
-	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/store"
 )
 
 func main() {
-	runtime.MaybeInit()
 	if store.MaybeInit() {
 		return
 	}

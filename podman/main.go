@@ -8,7 +8,6 @@ import (
 	"github.com/podsuite/podsuite/podman/cli"
 	"github.com/podsuite/podsuite/podman/engine/monitor"
 	"github.com/podsuite/podsuite/shared/cliout"
-	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/store"
 )
 
@@ -16,7 +15,6 @@ func main() {
 	// Most commands end before they have used 16 MB: no collection is worth
 	// its time before that.
 	debug.SetGCPercent(400)
-	runtime.MaybeInit()
 	monitor.MaybeLaunch()
 	if store.MaybeInit() {
 		return

@@ -5,39 +5,40 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 
+	"github.com/opencontainers/cgroups"
 	// Lets control groups hold device rules.
 	_ "github.com/opencontainers/cgroups/devices"
-	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/cgroups/manager"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 )
 
-// builtin is the engine in this process. live holds the containers that this
-// process made, so that it need not read their state back.
+// builtin is the engine in this process. created holds the containers that
+// this process made and has not started.
 type builtin struct {
 	root string
 	opts Options
 
-	mu   sync.Mutex
-	live map[string]*libcontainer.Container
+	mu      sync.Mutex
+	created map[string]*spawned
 }
 
 func newBuiltin(root string, opts Options) *builtin {
-	return &builtin{root: root, opts: opts, live: map[string]*libcontainer.Container{}}
+	return &builtin{root: root, opts: opts, created: map[string]*spawned{}}
 }
 
-func (b *builtin) Create(ctx context.Context, id, bundle string, spec *specs.Spec, stdio IO) (Started, error) {
+func (b *builtin) Create(ctx context.Context, id, bundle string, spec *specs.Spec, stdio IO) (started Started, err error) {
 	if err := ctx.Err(); err != nil {
 		return Started{}, err
 	}
 	if spec == nil {
-		var err error
 		if spec, err = ReadSpec(bundle); err != nil {
 			return Started{}, err
 		}
@@ -46,174 +47,251 @@ func (b *builtin) Create(ctx context.Context, id, bundle string, spec *specs.Spe
 		return Started{}, err
 	}
 	defer WarmCgroups()()
-	cached, err := b.storedFilter(spec)
+	c, err := b.creation(id, bundle, spec)
 	if err != nil {
 		return Started{}, err
 	}
-	config, err := b.config(id, bundle, spec, cached != "")
+	dir, err := b.makeDir(id)
 	if err != nil {
 		return Started{}, err
 	}
-	c, err := libcontainer.Create(b.root, id, config)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ignoreMissing(c.cgroup.Destroy()), os.RemoveAll(dir))
+		}
+	}()
+	fifo, err := makeFifo(filepath.Join(dir, execFifo))
 	if err != nil {
-		return Started{}, wrap("create", id, err)
+		return Started{}, err
 	}
-	if cached != "" {
-		err = b.keepFilter(id, cached)
+	if err := c.plan(fifo); err != nil {
+		fifo.Close()
+		c.program.close()
+		return Started{}, err
 	}
-	var started Started
+	defer c.program.close()
+	s := &state{ID: id, Bundle: bundle, Annotations: spec.Annotations, Cgroup: c.config, Capabilities: spec.Process.Capabilities,
+		Apparmor: spec.Process.ApparmorProfile, SelinuxLabel: spec.Process.SelinuxLabel, Filtered: len(c.filter) > 0, SeccompFlags: seccompFlags(spec.Linux.Seccomp)}
+	if s.Rlimits, err = rlimits(spec.Process.Rlimits); err != nil {
+		return Started{}, err
+	}
+	return b.bringUp(c, s, stdio)
+}
+
+// bringUp starts the container's init, up to where it waits to be started.
+func (b *builtin) bringUp(c *creation, s *state, stdio IO) (started Started, err error) {
+	if c.filterFile != "" {
+		if err := b.keepFilter(s.ID, c.filterFile); err != nil {
+			return Started{}, err
+		}
+	}
+	child, err := spawn(c.program, [3]*os.File{stdio.Stdin, stdio.Stdout, stdio.Stderr}, nil)
+	if err != nil {
+		return Started{}, err
+	}
+	started.Console, err = child.follow(func(sync int) (bool, error) {
+		switch sync {
+		case syncUser:
+			return true, writeIDMaps(child.pid, c.spec.Linux)
+		case syncGroup:
+			return true, c.enterGroup(child.pid)
+		}
+		return false, b.finish(c, s, child.pid)
+	})
 	if err == nil {
-		started, err = b.launch(c, spec.Process, stdio, nil, true)
+		err = child.resume()
 	}
 	if err != nil {
-		return Started{}, errors.Join(err, b.discard(c))
+		child.kill()
+		child.conn.Close()
+		if started.Console != nil {
+			started.Console.Close()
+		}
+		return Started{}, err
 	}
-	b.remember(id, c)
+	b.mu.Lock()
+	b.created[s.ID] = child
+	b.mu.Unlock()
+	started.Pid = child.pid
 	return started, nil
 }
 
-// discard takes back a container whose init never came up.
-func (b *builtin) discard(c *libcontainer.Container) error {
-	if err := c.Destroy(); err != nil {
-		return fmt.Errorf("remove container %q after its failure: %w", c.ID(), err)
+// finish does to a process what only its parent may, and records it.
+func (b *builtin) finish(c *creation, s *state, pid int) error {
+	if err := adjust(pid, c.spec.Process, s.Rlimits); err != nil {
+		return err
+	}
+	start, _, err := processStart(pid)
+	if err != nil {
+		return err
+	}
+	s.Pid, s.PidStart, s.CgroupPaths = pid, start, c.cgroup.GetPaths()
+	return b.save(s)
+}
+
+// makeDir makes the container's state directory; its name is the container's.
+func (b *builtin) makeDir(id string) (string, error) {
+	dir, err := b.dir(id)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(b.root, 0o700); err != nil {
+		return "", fmt.Errorf("create container %q: %w", id, err)
+	}
+	err = os.Mkdir(dir, 0o711)
+	if errors.Is(err, fs.ErrExist) {
+		return "", errdef.Newf(errdef.ErrConflict, "create container %q: container with given ID already exists", id)
+	}
+	if err != nil {
+		return "", fmt.Errorf("create container %q: %w", id, err)
+	}
+	return dir, nil
+}
+
+// makeFifo makes the fifo on which init waits. It is open for both directions,
+// so that no opening of it blocks.
+func makeFifo(path string) (*os.File, error) {
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		return nil, fmt.Errorf("create %s: %w", path, err)
+	}
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+func (b *builtin) Kill(_ context.Context, id string, sig unix.Signal, all bool) error {
+	s, err := b.load(id)
+	if err != nil {
+		return err
+	}
+	if all {
+		m, err := s.manager()
+		if err != nil {
+			return err
+		}
+		if pids, err := m.GetAllPids(); err == nil && len(pids) > 0 {
+			return signalAll(pids, sig)
+		}
+	}
+	err = s.signal(sig)
+	if errors.Is(err, unix.ESRCH) {
+		return errdef.Newf(errdef.ErrConflict, "signal container %q: container not running", id)
+	}
+	return err
+}
+
+// signal sends a signal to the init process; ESRCH when it has ended.
+func (s *state) signal(sig unix.Signal) error {
+	pidfd, err := s.open()
+	if err == nil {
+		defer unix.Close(pidfd)
+		err = unix.PidfdSendSignal(pidfd, sig, nil, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("signal container %q: %w", s.ID, err)
 	}
 	return nil
 }
 
-func (b *builtin) Exec(ctx context.Context, id string, p Process) (Started, error) {
-	if err := ctx.Err(); err != nil {
-		return Started{}, err
-	}
-	if err := validateProcess(p.Process); err != nil {
-		return Started{}, err
-	}
-	defer WarmCgroups()()
-	c, err := b.load(id)
-	if err != nil {
-		return Started{}, err
-	}
-	status, err := c.Status()
-	if err != nil {
-		return Started{}, wrap("read state of", id, err)
-	}
-	switch status {
-	case libcontainer.Stopped:
-		return Started{}, errdef.Newf(errdef.ErrConflict, "exec in container %q: container is not running", id)
-	case libcontainer.Paused:
-		return Started{}, errdef.Newf(errdef.ErrConflict, "exec in container %q: container is paused", id)
-	}
-	return b.launch(c, p.Process, p.IO, p.ExtraFiles, false)
-}
-
-func (b *builtin) Kill(_ context.Context, id string, sig unix.Signal, all bool) error {
-	c, err := b.load(id)
-	if err != nil {
-		return err
-	}
-	if !all {
-		return wrap("signal", id, c.Signal(sig))
-	}
-	pids, err := c.Processes()
-	if err != nil {
-		return wrap("list processes of", id, err)
-	}
-	if len(pids) == 0 {
-		return wrap("signal", id, c.Signal(sig))
-	}
+func signalAll(pids []int, sig unix.Signal) error {
 	for _, pid := range pids {
 		if err := unix.Kill(pid, sig); err != nil && err != unix.ESRCH {
-			return wrap("signal", id, err)
+			return fmt.Errorf("signal process %d: %w", pid, err)
 		}
 	}
 	return nil
 }
 
 func (b *builtin) State(_ context.Context, id string) (*specs.State, error) {
-	c, err := b.load(id)
+	s, err := b.load(id)
 	if err != nil {
 		return nil, err
 	}
-	state, err := c.OCIState()
+	status, err := b.status(s)
 	if err != nil {
-		return nil, wrap("read state of", id, err)
+		return nil, err
 	}
-	return state, nil
+	out := &specs.State{Version: specs.Version, ID: id, Status: status, Bundle: s.Bundle, Annotations: s.Annotations}
+	if status != specs.StateStopped {
+		out.Pid = s.Pid
+	}
+	return out, nil
 }
 
-func (b *builtin) Pause(_ context.Context, id string) error {
-	c, err := b.load(id)
+func (b *builtin) Pause(_ context.Context, id string) error { return b.freeze(id, cgroups.Frozen) }
+
+func (b *builtin) Resume(_ context.Context, id string) error { return b.freeze(id, cgroups.Thawed) }
+
+func (b *builtin) freeze(id string, to cgroups.FreezerState) error {
+	s, err := b.load(id)
 	if err != nil {
 		return err
 	}
-	return wrap("pause", id, c.Pause())
-}
-
-func (b *builtin) Resume(_ context.Context, id string) error {
-	c, err := b.load(id)
-	if err != nil {
+	status, err := b.status(s)
+	switch {
+	case err != nil:
 		return err
+	case to == cgroups.Frozen && status != specs.StateRunning && status != specs.StateCreated:
+		return errdef.Newf(errdef.ErrConflict, "pause container %q: container is %s", id, status)
+	case to == cgroups.Thawed && status != statePaused:
+		return errdef.Newf(errdef.ErrConflict, "resume container %q: container not paused", id)
 	}
-	return wrap("resume", id, c.Resume())
+	m, err := s.manager()
+	if err == nil {
+		err = m.Freeze(to)
+	}
+	if err != nil {
+		return fmt.Errorf("freeze or thaw container %q: %w", id, err)
+	}
+	return nil
 }
 
 func (b *builtin) Pids(_ context.Context, id string) ([]int, error) {
-	c, err := b.load(id)
+	s, err := b.load(id)
 	if err != nil {
 		return nil, err
 	}
-	pids, err := c.Processes()
+	m, err := s.manager()
 	if err != nil {
-		return nil, wrap("list processes of", id, err)
+		return nil, err
+	}
+	pids, err := m.GetAllPids()
+	if err != nil {
+		return nil, fmt.Errorf("list processes of container %q: %w", id, err)
 	}
 	return pids, nil
 }
 
-func (b *builtin) remember(id string, c *libcontainer.Container) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.live[id] = c
-}
-
-func (b *builtin) forget(id string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.live, id)
-}
-
-// load finds a container, in memory or by its state file.
-func (b *builtin) load(id string) (*libcontainer.Container, error) {
-	b.mu.Lock()
-	c := b.live[id]
-	b.mu.Unlock()
-	if c != nil {
-		if _, err := os.Stat(filepath.Join(b.root, id)); err == nil {
-			return c, nil
-		}
-		b.forget(id)
+// creation reads the specification for a new container.
+func (b *builtin) creation(id, bundle string, spec *specs.Spec) (*creation, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
 	}
-	c, err := libcontainer.Load(b.root, id)
+	if spec.Root == nil || spec.Root.Path == "" {
+		return nil, errdef.Newf(errdef.ErrInvalid, "the specification of container %q has no root", id)
+	}
+	if spec.Linux == nil {
+		return nil, errdef.Newf(errdef.ErrInvalid, "the specification of container %q is not for Linux", id)
+	}
+	root := spec.Root.Path
+	if !filepath.IsAbs(root) {
+		root = filepath.Join(bundle, root)
+	}
+	root, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		return nil, wrap("load", id, err)
+		return nil, fmt.Errorf("open root of container %q: %w", id, err)
 	}
-	return c, nil
-}
-
-// wrap says what failed on which container and adds the class.
-func wrap(verb, id string, err error) error {
-	if err == nil {
-		return nil
+	c := &creation{id: id, bundle: bundle, root: root, spec: spec, noKeyring: b.opts.NoKeyring, program: newProgram(0)}
+	if c.config, err = b.cgroupConfig(id, spec); err != nil {
+		return nil, errdef.Newf(errdef.ErrInvalid, "read specification of container %q: %w", id, err)
 	}
-	err = fmt.Errorf("%s container %q: %w", verb, id, err)
-	switch {
-	case errors.Is(err, libcontainer.ErrNotExist):
-		return errdef.As(errdef.ErrNotFound, err)
-	case errors.Is(err, libcontainer.ErrInvalidID):
-		return errdef.As(errdef.ErrInvalid, err)
-	case errors.Is(err, libcontainer.ErrExist), errors.Is(err, libcontainer.ErrNotRunning),
-		errors.Is(err, libcontainer.ErrRunning), errors.Is(err, libcontainer.ErrNotPaused), errors.Is(err, libcontainer.ErrPaused):
-		return errdef.As(errdef.ErrConflict, err)
+	if c.cgroup, err = manager.New(c.config); err != nil {
+		return nil, fmt.Errorf("open control group of container %q: %w", id, err)
 	}
-	return err
+	c.filter, c.filterFile, err = b.filter(spec.Linux.Seccomp)
+	return c, err
 }
 
 // maxSpec bounds config.json; the largest real ones have some hundred KiB.
@@ -240,7 +318,7 @@ func ReadSpec(bundle string) (*specs.Spec, error) {
 	return spec, nil
 }
 
-// validateProcess refuses what the engine would only fail on later.
+// validateProcess refuses what init would only fail on later.
 func validateProcess(p *specs.Process) error {
 	switch {
 	case p == nil:

@@ -7,69 +7,83 @@ import (
 	"os"
 	"time"
 
-	"github.com/opencontainers/runc/libcontainer"
+	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 )
-
-// killWait is how long Delete waits for a killed init; a process in an
-// uninterruptible sleep can take that long.
-const killWait = 10 * time.Second
 
 func (b *builtin) Delete(_ context.Context, id string, force bool) error {
 	dir, err := b.dir(id)
 	if err != nil {
 		return err
 	}
-	defer b.forget(id)
-	c, err := b.load(id)
+	b.forget(id)
+	s, err := b.load(id)
 	if err != nil {
 		// Nothing to read, or only half written: no init came up from it.
 		return b.sweep(id, dir, force)
 	}
-	status, err := c.Status()
-	if err != nil {
-		return wrap("read state of", id, err)
-	}
+	status, err := b.status(s)
 	switch {
-	case status == libcontainer.Stopped:
-	case status == libcontainer.Created, force:
-		if err := killInit(c); err != nil {
-			return wrap("kill", id, err)
-		}
-	default:
+	case err != nil:
+		return err
+	case status != specs.StateStopped && status != specs.StateCreated && !force:
 		return errdef.Newf(errdef.ErrConflict, "delete container %q: it is %s", id, status)
 	}
-	if err := c.Destroy(); err != nil {
-		return wrap("delete", id, err)
+	if err := s.end(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("delete container %q: %w", id, err)
 	}
 	return nil
 }
 
-// killInit kills the container and waits until its init is gone, reaped or not.
-func killInit(c *libcontainer.Container) error {
-	state, err := c.State()
+// forget closes what Create left open for Start.
+func (b *builtin) forget(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if child := b.created[id]; child != nil {
+		child.conn.Close()
+		delete(b.created, id)
+	}
+}
+
+// end kills what is left of the container's processes, waits until they are
+// gone, reaped or not, and removes its control group.
+func (s *state) end() error {
+	m, err := s.manager()
 	if err != nil {
 		return err
 	}
-	pidfd, err := unix.PidfdOpen(state.InitProcessPid, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("open pidfd of %d: %w", state.InitProcessPid, err)
-	}
-	defer unix.Close(pidfd)
-	// Signal compares the start time, so the pidfd is of the right process
-	// when it succeeds.
-	if err := c.Signal(unix.SIGKILL); err != nil {
-		if errors.Is(err, libcontainer.ErrNotRunning) || errors.Is(err, os.ErrProcessDone) {
-			return nil
+	pidfd, err := s.open()
+	if err == nil {
+		defer unix.Close(pidfd)
+		if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
+			return fmt.Errorf("kill container %q: %w", s.ID, err)
 		}
-		return err
+		// A frozen process does not die before it is thawed.
+		if frozen, err := m.GetFreezerState(); err == nil && frozen == cgroups.Frozen {
+			if err := m.Freeze(cgroups.Thawed); err != nil {
+				return fmt.Errorf("kill container %q: %w", s.ID, err)
+			}
+		}
+		if err := awaitExit(pidfd, killWait); err != nil {
+			return fmt.Errorf("kill container %q: %w", s.ID, err)
+		}
 	}
-	return awaitExit(pidfd, killWait)
+	// Without a pid namespace the others outlive the first.
+	if pids, err := m.GetAllPids(); err == nil && len(pids) > 0 {
+		if err := signalAll(pids, unix.SIGKILL); err != nil {
+			return err
+		}
+	}
+	if err := m.Destroy(); err != nil {
+		return fmt.Errorf("remove control group of container %q: %w", s.ID, err)
+	}
+	return nil
 }
 
 // awaitExit waits until the process of a pidfd has ended.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 )
@@ -167,4 +168,15 @@ func (e *external) started(pidFile string, socket *net.UnixListener) (Started, e
 		return Started{}, err
 	}
 	return Started{Pid: pid, Console: console}, nil
+}
+
+// receiveConsole reads the pty master that a runtime sent to its console socket.
+func receiveConsole(socket *os.File) (*os.File, error) {
+	oob := make([]byte, unix.CmsgSpace(4))
+	name := make([]byte, 4096)
+	_, oobn, _, _, err := unix.Recvmsg(int(socket.Fd()), name, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+	if err != nil {
+		return nil, fmt.Errorf("receive console: %w", err)
+	}
+	return receivedFile(oob[:oobn])
 }

@@ -1,8 +1,8 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -19,13 +19,16 @@ const (
 	containerFilter = "seccomp.bpf"
 )
 
-// storedFilter gives the compiled filter of a specification; "" for one that
-// the library has to compile itself.
-func (b *builtin) storedFilter(spec *specs.Spec) (string, error) {
-	if spec.Linux == nil || !filter.Eligible(spec.Linux.Seccomp) {
-		return "", nil
+// filter gives the compiled program of a seccomp profile, and its file.
+func (b *builtin) filter(s *specs.LinuxSeccomp) (program []byte, file string, err error) {
+	if s == nil {
+		return nil, "", nil
 	}
-	return filter.File(filepath.Join(b.root, filterCache), spec.Linux.Seccomp)
+	if file, err = filter.File(filepath.Join(b.root, filterCache), s); err != nil {
+		return nil, "", err
+	}
+	program, err = filter.Read(file)
+	return program, file, err
 }
 
 // keepFilter gives a container its filter, to last as long as itself.
@@ -34,21 +37,12 @@ func (b *builtin) keepFilter(id, cached string) error {
 	if os.Link(cached, own) == nil {
 		return nil
 	}
-	from, err := filter.Open(cached)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	to, err := os.OpenFile(own, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("store seccomp filter: %w", err)
-	}
-	_, err = io.Copy(to, from)
-	if cerr := to.Close(); err == nil {
-		err = cerr
+	data, err := os.ReadFile(cached)
+	if err == nil {
+		err = os.WriteFile(own, data, 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("store seccomp filter: %w", err)
+		return errors.Join(fmt.Errorf("store seccomp filter: %w", err), os.Remove(own))
 	}
 	return nil
 }

@@ -24,7 +24,6 @@ import (
 const helperEnv = "RUNTIME_TEST_HELPER"
 
 func TestMain(m *testing.M) {
-	runtime.MaybeInit()
 	switch os.Getenv(helperEnv) {
 	case "start":
 		exitOn(startHelper(os.Args[1], os.Args[2], os.Args[3]))

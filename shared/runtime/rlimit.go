@@ -6,24 +6,30 @@ import (
 	"strings"
 
 	"github.com/moby/sys/userns"
-	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 )
 
+// rlimit is a resource limit as the kernel takes it.
+type rlimit struct {
+	Type int    `json:"type"`
+	Soft uint64 `json:"soft"`
+	Hard uint64 `json:"hard"`
+}
+
 // rlimits translates resource limits. What this process may not raise is
 // clamped to what it may: the kernel would refuse the whole container.
-func rlimits(in []specs.POSIXRlimit) ([]configs.Rlimit, error) {
-	out := make([]configs.Rlimit, 0, len(in))
+func rlimits(in []specs.POSIXRlimit) ([]rlimit, error) {
+	out := make([]rlimit, 0, len(in))
 	for _, r := range in {
 		kind, ok := rlimitKind(r.Type)
 		if !ok {
 			return nil, errdef.Newf(errdef.ErrInvalid, "unknown resource limit %q", r.Type)
 		}
 		hard := min(r.Hard, allowedHard(kind, r.Hard))
-		out = append(out, configs.Rlimit{Type: kind, Hard: hard, Soft: min(r.Soft, hard)})
+		out = append(out, rlimit{Type: kind, Hard: hard, Soft: min(r.Soft, hard)})
 	}
 	return out, nil
 }

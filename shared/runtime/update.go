@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 	"maps"
 
 	"github.com/opencontainers/cgroups"
@@ -11,17 +12,18 @@ import (
 )
 
 func (b *builtin) Update(_ context.Context, id string, res *specs.LinuxResources) error {
-	c, err := b.load(id)
+	s, err := b.load(id)
 	if err != nil {
 		return err
 	}
-	config := c.Config()
-	if config.RootlessCgroups && !CgroupsUsable(b.opts) {
+	if s.Cgroup.Rootless && !CgroupsUsable(b.opts) {
 		return errdef.Newf(errdef.ErrUnsupported, "update container %q: this user has no control groups to set limits on", id)
 	}
-	// The copy of config shares its cgroup settings with the container, which
-	// keeps the old ones to go back to.
-	cg, r := *config.Cgroups, *config.Cgroups.Resources
+	m, err := s.manager()
+	if err != nil {
+		return err
+	}
+	r := *s.Cgroup.Resources
 	updateMemory(&r, res.Memory)
 	updateCPU(&r, res.CPU)
 	updateBlockIO(&r, res.BlockIO)
@@ -38,11 +40,11 @@ func (b *builtin) Update(_ context.Context, id string, res *specs.LinuxResources
 	}
 	// Device rules stay: writing them anew would drop what others added.
 	r.SkipDevices = true
-	// It marks the container in memory too; its next load is without.
-	defer b.forget(id)
-	cg.Resources = &r
-	config.Cgroups = &cg
-	return wrap("update", id, c.Set(config))
+	if err := m.Set(&r); err != nil {
+		return fmt.Errorf("update container %q: %w", id, err)
+	}
+	s.Cgroup.Resources = &r
+	return b.save(s)
 }
 
 // set copies a value that was given.

@@ -257,8 +257,6 @@ __attribute__((constructor)) static void userns_constructor(void)
 		return;
 	userns_gid = getegid();
 	/* A container's first process has namespaces of its own to join. */
-	if (getenv("_LIBCONTAINER_INITPIPE") != NULL)
-		return;
 	if (secure_getenv("_PODSUITE_PAUSE") != NULL)
 		pause_process();
 	join();

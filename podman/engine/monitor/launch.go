@@ -55,7 +55,7 @@ type State struct {
 }
 
 // MaybeLaunch becomes the launcher, and never returns, where the program was
-// started as one. It must come first in main, after runtime.MaybeInit.
+// started as one. It must come first in main.
 func MaybeLaunch() {
 	if len(os.Args) == 0 || os.Args[0] != launcherName {
 		return

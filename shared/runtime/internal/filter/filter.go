@@ -7,48 +7,22 @@ import (
 	"hash"
 	"runtime"
 
-	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
+
+	"github.com/podsuite/podsuite/shared/errdef"
 )
 
-// Eligible tells whether the profile can be loaded as a stored program: when
-// its program depends on nothing but the profile. Left to libcontainer are
-// those that notify an agent, have flags, or refuse unknown system calls with
-// other than ENOSYS, as it then adds to the program.
-func Eligible(s *specs.LinuxSeccomp) bool {
-	if !Supported || s == nil || len(s.Flags) > 0 || s.ListenerPath != "" {
-		return false
+// check refuses profiles that are more than a program.
+func check(s *specs.LinuxSeccomp) error {
+	if s.ListenerPath != "" {
+		return errdef.Newf(errdef.ErrUnsupported, "seccomp profile: the built-in runtime has no listeners for notifications: choose another with --runtime")
 	}
 	for _, call := range s.Syscalls {
 		if call.Action == specs.ActNotify {
-			return false
+			return errdef.Newf(errdef.ErrUnsupported, "seccomp profile: the built-in runtime has no notifications: choose another with --runtime")
 		}
 	}
-	switch s.DefaultAction {
-	case specs.ActAllow, specs.ActLog:
-		return true
-	case specs.ActErrno:
-		return s.DefaultErrnoRet != nil && *s.DefaultErrnoRet == uint(unix.ENOSYS)
-	}
-	return false
-}
-
-// markerErrno is the kernel's SECCOMP_RET_ERRNO with ENOSYS. It has no effect
-// with the action to kill, but for libcontainer, which puts no instructions of
-// its own before a program that has this default.
-const markerErrno = 0x00050000 | uint(unix.ENOSYS)
-
-// Marker stands in a container's configuration for a stored program.
-func Marker() *configs.Seccomp {
-	errno := markerErrno
-	return &configs.Seccomp{DefaultAction: configs.KillProcess, DefaultErrnoRet: &errno}
-}
-
-// IsMarker tells whether a configuration needs a stored program.
-func IsMarker(c *configs.Seccomp) bool {
-	return c != nil && c.DefaultAction == configs.KillProcess && len(c.Syscalls) == 0 &&
-		c.DefaultErrnoRet != nil && *c.DefaultErrnoRet == markerErrno
+	return nil
 }
 
 // Key names the program of a profile: a hash of all it is made from.

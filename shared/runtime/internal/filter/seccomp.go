@@ -4,43 +4,6 @@ package filter
 
 /*
 #cgo pkg-config: libseccomp
-#cgo LDFLAGS: -Wl,-wrap,seccomp_export_bpf
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <seccomp.h>
-
-static unsigned char *adopted;
-static size_t adopted_len;
-
-int __real_seccomp_export_bpf(const scmp_filter_ctx ctx, int fd);
-
-// Every call of seccomp_export_bpf in the program comes here (-wrap).
-int __wrap_seccomp_export_bpf(const scmp_filter_ctx ctx, int fd)
-{
-	if (adopted == NULL)
-		return __real_seccomp_export_bpf(ctx, fd);
-	for (size_t done = 0; done < adopted_len;) {
-		ssize_t n = write(fd, adopted + done, adopted_len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -ECANCELED;
-		done += n;
-	}
-	return 0;
-}
-
-static int adopt(const void *program, size_t len)
-{
-	adopted = malloc(len);
-	if (adopted == NULL)
-		return -1;
-	memcpy(adopted, program, len);
-	adopted_len = len;
-	return 0;
-}
 */
 import "C"
 
@@ -50,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"unsafe"
 
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runc/libcontainer/seccomp"
@@ -66,19 +28,6 @@ const Supported = true
 func Version() string {
 	major, minor, micro := seccomp.Version()
 	return fmt.Sprintf("%d.%d.%d", major, minor, micro)
-}
-
-// Adopt makes f's program the one that this process loads, whatever profile
-// it is told to load. Only a container's init calls it.
-func Adopt(f *os.File) error {
-	program, err := read(f)
-	if err != nil {
-		return fmt.Errorf("read seccomp filter: %w", err)
-	}
-	if C.adopt(unsafe.Pointer(&program[0]), C.size_t(len(program))) != 0 {
-		return errors.New("read seccomp filter: out of memory")
-	}
-	return nil
 }
 
 // compile has libseccomp turn a profile into a program, as libcontainer would.

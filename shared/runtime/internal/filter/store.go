@@ -22,9 +22,12 @@ const (
 // File gives the path of the program of a profile below dir, a directory of
 // this user's alone, and compiles it if it is not there yet.
 func File(dir string, s *specs.LinuxSeccomp) (string, error) {
+	if err := check(s); err != nil {
+		return "", err
+	}
 	path := filepath.Join(dir, Key(s))
-	if f, err := Open(path); err == nil {
-		return path, f.Close()
+	if _, err := Read(path); err == nil {
+		return path, nil
 	}
 	program, err := compile(s)
 	if err != nil {
@@ -56,20 +59,22 @@ func write(path string, program []byte) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-// Open opens a stored program after checking that it is whole, and that no
+// Read gives a stored program after checking that it is whole, and that no
 // other user could have written it.
-func Open(path string) (*os.File, error) {
+func Read(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open seccomp filter: %w", err)
 	}
-	if _, err := read(f); err != nil {
-		return nil, errors.Join(fmt.Errorf("open seccomp filter: %w", err), f.Close())
+	defer f.Close()
+	program, err := read(f)
+	if err != nil {
+		return nil, fmt.Errorf("read seccomp filter: %w", err)
 	}
-	return f, nil
+	return program, nil
 }
 
-// read gives the program of a file, wherever its offset is.
+// read gives the program of a file.
 func read(f *os.File) ([]byte, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
@@ -78,7 +83,7 @@ func read(f *os.File) ([]byte, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o022 != 0 || int(st.Uid) != os.Geteuid() {
 		return nil, errors.New("the file is not this user's own")
 	}
-	data, err := io.ReadAll(io.NewSectionReader(f, 0, sha256.Size+maxProgram+1))
+	data, err := io.ReadAll(io.LimitReader(f, sha256.Size+maxProgram+1))
 	if err != nil {
 		return nil, err
 	}

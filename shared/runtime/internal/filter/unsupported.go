@@ -4,7 +4,6 @@ package filter
 
 import (
 	"errors"
-	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -16,8 +15,5 @@ var errUnsupported = errors.New("this program was built without seccomp")
 
 // Version is the library's that compiles.
 func Version() string { return "" }
-
-// Adopt makes f's program the one that this process loads.
-func Adopt(*os.File) error { return errUnsupported }
 
 func compile(*specs.LinuxSeccomp) ([]byte, error) { return nil, errUnsupported }
