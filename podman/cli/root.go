@@ -7,8 +7,10 @@ import (
 	"slices"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
+	"github.com/podsuite/podsuite/podman/cli/artifact"
 	"github.com/podsuite/podsuite/podman/cli/container"
 	"github.com/podsuite/podsuite/podman/cli/image"
+	"github.com/podsuite/podsuite/podman/cli/manifest"
 	"github.com/podsuite/podsuite/podman/cli/volume"
 	"github.com/spf13/cobra"
 )
@@ -31,7 +33,7 @@ func NewRoot() *cobra.Command {
 	for _, add := range []func(*app.App) *cobra.Command{
 		container.NewAttach, container.NewCreate, container.NewExec, container.NewInspectAny, container.NewKill, container.NewLogs, container.NewPause, container.NewUnpause,
 		container.NewPort, container.NewPs, container.NewRemove, container.NewRestart, container.NewRun, container.NewStart, container.NewStop, container.NewWait,
-		newContainer, newVersion,
+		artifact.New, manifest.New, newContainer, newVersion,
 	} {
 		root.AddCommand(add(a))
 	}
