@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +28,9 @@ type Options struct {
 	Chmod       *uint32    // permissions of everything that is copied; nil keeps the sources'
 	StripSetID  bool       // drop set-user-ID and set-group-ID bits
 	Extract     bool       // unpack archives instead of copying them
+	Itself      bool       // a directory's own owner, mode and times come with what is in it
+	KeepKind    bool       // a file in the way of a directory is an error
+	Overwrite   bool       // a directory in the way of a file is removed with all that is in it
 	Parents     bool       // put each source below Dest with the directories it is in
 	Times       *time.Time // modification time of everything; nil keeps the sources'
 	Memory      *Memory    // of the tree's digests
@@ -176,6 +180,9 @@ func (c *copier) dir(s *Source, target string) error {
 	if err != nil {
 		return err
 	}
+	if c.o.Itself {
+		c.dirs = append(c.dirs, made{place{int(top.Fd()), "."}, &s.Entries[0]})
+	}
 	for i := 1; i < len(s.Entries); i++ {
 		e := &s.Entries[i]
 		rel := strings.TrimPrefix(strings.TrimPrefix(e.Path, s.Name), "/")
@@ -245,6 +252,9 @@ func (c *copier) mkdir(e *Entry, to place) error {
 			err = nil
 			break
 		}
+		if c.o.KeepKind {
+			return errdef.Newf(errdef.ErrInvalid, "make directory %q: a file is in its place", path.Join(c.o.Dest, to.rel))
+		}
 		if err := unix.Unlinkat(parent, base, 0); err != nil {
 			return err
 		}
@@ -271,7 +281,7 @@ func (c *copier) special(e *Entry, to place) error {
 	}
 	err = make()
 	if err == unix.EEXIST {
-		if err = replace(parent, base); err == nil {
+		if err = c.replace(parent, base); err == nil {
 			err = make()
 		}
 	}
@@ -286,13 +296,27 @@ func (c *copier) special(e *Entry, to place) error {
 	return unix.UtimesNanoAt(parent, base, times[:], unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// replace removes what is in the way of a file; a directory stays.
-func replace(parent int, base string) error {
+// replace removes what is in the way of a file; a directory stays, unless
+// all is to be overwritten.
+func (c *copier) replace(parent int, base string) error {
 	err := unix.Unlinkat(parent, base, 0)
-	if err == unix.EISDIR {
+	if err != unix.EISDIR {
+		return err
+	}
+	if !c.o.Overwrite {
 		return errdef.Newf(errdef.ErrInvalid, "a directory is in its place")
 	}
-	return err
+	return removeAll(parent, base)
+}
+
+// removeAll removes a directory and what is in it, following no link.
+func removeAll(parent int, base string) error {
+	dir, err := os.OpenRoot("/proc/self/fd/" + strconv.Itoa(parent))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.RemoveAll(base)
 }
 
 func (c *copier) owner(e *Entry) Owner {
@@ -353,7 +377,7 @@ func (c *copier) link(l hardLink) error {
 	}
 	err = make()
 	if err == unix.EEXIST {
-		if err = replace(parent, base); err == nil {
+		if err = c.replace(parent, base); err == nil {
 			err = make()
 		}
 	}

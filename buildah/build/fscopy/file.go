@@ -66,7 +66,7 @@ func (c *copier) file(e *Entry, to place, top bool) error {
 		return err
 	}
 	defer unix.Close(src)
-	dst, err := createBelow(to.fd, to.rel)
+	dst, err := c.createBelow(to.fd, to.rel)
 	if err != nil {
 		return fmt.Errorf("create %q: %w", path.Join(c.o.Dest, to.rel), err)
 	}
@@ -81,7 +81,7 @@ func (c *copier) file(e *Entry, to place, top bool) error {
 }
 
 // createBelow makes a new file, removing one that is in its place.
-func createBelow(top int, rel string) (int, error) {
+func (c *copier) createBelow(top int, rel string) (int, error) {
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW
 	fd, err := openFD(top, rel, flags, 0o600, false)
 	if !errors.Is(err, fs.ErrExist) {
@@ -92,7 +92,7 @@ func createBelow(top int, rel string) (int, error) {
 		return -1, err
 	}
 	defer parent.Close()
-	if err := replace(int(parent.Fd()), path.Base(rel)); err != nil {
+	if err := c.replace(int(parent.Fd()), path.Base(rel)); err != nil {
 		return -1, err
 	}
 	return openFD(top, rel, flags, 0o600, false)

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"compress/bzip2"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -84,20 +85,62 @@ func (c *copier) extract(s *Source, target string) error {
 	}
 	defer done()
 	x := &extractor{c: c, top: top}
+	header, err := x.all(r)
+	if err != nil {
+		return fmt.Errorf("unpack %q of archive %q: %w", entryName(header), s.Name, err)
+	}
+	return nil
+}
+
+// Extract unpacks a tar, compressed or not, below o.Dest, a directory of the
+// root.
+func Extract(ctx context.Context, root string, r io.Reader, o Options) error {
+	dir, err := os.OpenFile(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	plain, done, err := decompress(r)
+	if err != nil {
+		return fmt.Errorf("read archive: %w", err)
+	}
+	defer done()
+	c := &copier{ctx: ctx, root: int(dir.Fd()), o: o}
+	defer c.close()
+	top, err := c.top(o.Dest)
+	if err != nil {
+		return err
+	}
+	x := &extractor{c: c, top: top, owner: o.Chown}
+	header, err := x.all(plain)
+	if errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errdef.Newf(errdef.ErrInvalid, "read archive: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("unpack %q: %w", entryName(header), err)
+	}
+	return nil
+}
+
+// all unpacks the entries to the end; with an error comes the entry's header.
+func (x *extractor) all(r io.Reader) (*tar.Header, error) {
 	archive := tar.NewReader(r)
 	for {
 		header, err := archive.Next()
 		if err == io.EOF {
-			return x.finish()
+			return nil, x.finish()
 		}
 		if err == nil {
-			err = c.ctx.Err()
+			err = x.c.ctx.Err()
 		}
 		if err == nil {
+			if x.owner != nil {
+				header.Uid, header.Gid = x.owner.UID, x.owner.GID
+			}
 			err = x.entry(header, archive)
 		}
 		if err != nil {
-			return fmt.Errorf("unpack %q of archive %q: %w", entryName(header), s.Name, err)
+			return header, err
 		}
 	}
 }
@@ -110,9 +153,10 @@ func entryName(h *tar.Header) string {
 }
 
 type extractor struct {
-	c    *copier
-	top  *os.File
-	dirs []*tar.Header
+	c     *copier
+	top   *os.File
+	owner *Owner // of everything; nil keeps the archive's
+	dirs  []*tar.Header
 }
 
 func (x *extractor) entry(h *tar.Header, content io.Reader) error {
@@ -142,7 +186,7 @@ func (x *extractor) entry(h *tar.Header, content io.Reader) error {
 	}
 	err = x.make(fd, base, h)
 	if err == unix.EEXIST {
-		if err = replace(fd, base); err == nil {
+		if err = x.c.replace(fd, base); err == nil {
 			err = x.make(fd, base, h)
 		}
 	}
@@ -182,7 +226,7 @@ func (x *extractor) make(parent int, base string, h *tar.Header) error {
 }
 
 func (x *extractor) file(parent int, base string, h *tar.Header, content io.Reader) error {
-	fd, err := createBelow(parent, base)
+	fd, err := x.c.createBelow(parent, base)
 	if err != nil {
 		return err
 	}
