@@ -86,7 +86,7 @@ func table(w io.Writer, layout string, headers map[string]string, list reflect.V
 		}
 		cells = append(cells, line)
 	}
-	return writeColumns(w, cells)
+	return Columns(w, cells)
 }
 
 // placeholders splits a layout of nothing but {{.Name}} columns; ok is false
@@ -154,9 +154,9 @@ func heading(name string, headers map[string]string) string {
 	return strings.ToUpper(b.String())
 }
 
-// writeColumns aligns cells: each column but the last is at least twelve wide,
+// Columns writes lines of cells in aligned columns: each column but the last is at least twelve wide,
 // two of them blank.
-func writeColumns(w io.Writer, lines [][]string) error {
+func Columns(w io.Writer, lines [][]string) error {
 	const minWidth, gap = 12, 2
 	var widths []int
 	for _, line := range lines {

@@ -58,14 +58,14 @@ func templateTable(w io.Writer, layout string, headers map[string]string, list r
 		}
 	}
 	if opts.NoHeading {
-		return writeColumns(w, lines[1:])
+		return Columns(w, lines[1:])
 	}
 	head, err := headLine(opts.Name, layout, headers, list.Type().Elem())
 	if err != nil {
 		return err
 	}
 	lines[0] = strings.Split(head, "\t")
-	return writeColumns(w, lines)
+	return Columns(w, lines)
 }
 
 // headLine executes the layout on the headings themselves.
@@ -100,6 +100,12 @@ func headLine(name, layout string, headers map[string]string, row reflect.Type) 
 func asText(v any) string {
 	s, _ := v.(string)
 	return s
+}
+
+// ParseTemplate reads a user's template for values that come one by one. name
+// is the command's, for errors.
+func ParseTemplate(name, format string) (*template.Template, error) {
+	return parse(name, unescape(format))
 }
 
 func parse(name, format string) (*template.Template, error) {

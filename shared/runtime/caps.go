@@ -45,6 +45,12 @@ func AllCapabilities() ([]string, error) {
 	if !ok || err != nil {
 		return nil, errdef.Newf(errdef.ErrUnsupported, "read bounding set: /proc/self/status has none")
 	}
+	return CapabilityNames(set), nil
+}
+
+// CapabilityNames names, sorted, the capabilities of a set as the kernel
+// writes it.
+func CapabilityNames(set uint64) []string {
 	var caps []string
 	for n, name := range capabilityNames() {
 		if set&(1<<n) != 0 {
@@ -52,7 +58,7 @@ func AllCapabilities() ([]string, error) {
 		}
 	}
 	slices.Sort(caps)
-	return caps, nil
+	return caps
 }
 
 // ParseCapability reads a name in any case, with or without CAP_; "all" is
