@@ -7,10 +7,9 @@ import (
 	"slices"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
-	"github.com/podsuite/podsuite/podman/cli/artifact"
 	"github.com/podsuite/podsuite/podman/cli/container"
 	"github.com/podsuite/podsuite/podman/cli/image"
-	"github.com/podsuite/podsuite/podman/cli/manifest"
+	"github.com/podsuite/podsuite/podman/cli/system"
 	"github.com/podsuite/podsuite/podman/cli/volume"
 	"github.com/spf13/cobra"
 )
@@ -31,9 +30,11 @@ func NewRoot() *cobra.Command {
 	a.Flags(root.PersistentFlags())
 	root.Flags().BoolP("version", "v", false, "version for podman")
 	for _, add := range []func(*app.App) *cobra.Command{
-		container.NewAttach, container.NewCreate, container.NewExec, container.NewInspectAny, container.NewKill, container.NewLogs, container.NewPause, container.NewUnpause,
-		container.NewPort, container.NewPs, container.NewRemove, container.NewRestart, container.NewRun, container.NewStart, container.NewStop, container.NewWait,
-		artifact.New, manifest.New, newContainer, newVersion,
+		container.NewAttach, container.NewCommit, container.NewCopy, container.NewCreate, container.NewDiff, container.NewExec, container.NewExport,
+		container.NewInit, container.NewInspectAny, container.NewKill, container.NewLogs, container.NewMount, container.NewPause, container.NewPort,
+		container.NewPs, container.NewRemove, container.NewRename, container.NewRestart, container.NewRun, container.NewStart, container.NewStats,
+		container.NewStop, container.NewTop, container.NewUnmount, container.NewUnpause, container.NewUpdate, container.NewWait,
+		newContainer, newVersion, system.NewEvents,
 	} {
 		root.AddCommand(add(a))
 	}
@@ -51,9 +52,11 @@ func newContainer(a *app.App) *cobra.Command {
 		Long:  "Manage containers",
 	}
 	for _, add := range []func(*app.App) *cobra.Command{
-		container.NewAttach, container.NewCleanup, container.NewCreate, container.NewExec, container.NewExists, container.NewInspect,
-		container.NewKill, container.NewLogs, container.NewPause, container.NewPort, container.NewPs, container.NewRemove, container.NewRestart, container.NewUnpause,
-		container.NewRun, container.NewStart, container.NewStop, container.NewWait,
+		container.NewAttach, container.NewCleanup, container.NewClone, container.NewCommit, container.NewCopy, container.NewCreate, container.NewDiff,
+		container.NewExec, container.NewExists, container.NewExport, container.NewInit, container.NewInspect, container.NewKill, container.NewLogs,
+		container.NewMount, container.NewPause, container.NewPort, container.NewPrune, container.NewPs, container.NewRemove, container.NewRename,
+		container.NewRestart, container.NewRun, container.NewStart, container.NewStats, container.NewStop, container.NewTop, container.NewUnmount,
+		container.NewUnpause, container.NewUpdate, container.NewWait,
 	} {
 		cmd.AddCommand(add(a))
 	}

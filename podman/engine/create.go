@@ -49,6 +49,7 @@ func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*co
 			return nil, errors.Join(fmt.Errorf("write container id file: %w", err), e.Remove(ctx, config.ID, RemoveRequest{Volumes: true}))
 		}
 	}
+	e.event(containerEvent(config, "create"))
 	return config, nil
 }
 
@@ -109,7 +110,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		return nil, fmt.Errorf("read configuration of image %q: %w", req.Image, err)
 	}
 	c := &container.Config{ID: id, Name: req.Name, Image: imageName(req.Image, image), ImageID: image.ID, RawImage: req.Image,
-		Created: time.Now(), CreatedBy: req.CreatedBy, Terminal: req.Terminal, Stdin: req.Interactive, AutoRemove: req.AutoRemove,
+		Created: time.Now(), CreatedBy: req.CreatedBy, Terminal: req.Terminal, Stdin: req.Interactive, AutoRemove: req.AutoRemove, CIDFile: req.CIDFile,
 		StopTimeout: req.StopTimeout, DetachKeys: req.DetachKeys, Hostname: req.Hostname, User: first(req.User, file.Config.User), Groups: req.Groups,
 		WorkDir: first(req.WorkDir, file.Config.WorkingDir, "/"), Runtime: e.Config.Engine.Runtime}
 	if c.Name == "" {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/podsuite/podsuite/podman/engine/event"
 	"github.com/podsuite/podsuite/podman/engine/lock"
 	"github.com/podsuite/podsuite/podman/engine/volume"
 	"github.com/podsuite/podsuite/shared/config"
@@ -25,6 +26,7 @@ type Engine struct {
 	Self []string
 
 	networks func() (*network.Manager, error)
+	events   *event.Log
 }
 
 // Options choose the engine's store and ways.
@@ -46,6 +48,7 @@ func Open(o Options) (*Engine, error) {
 	e.networks = sync.OnceValues(func() (*network.Manager, error) {
 		return network.Open(network.Options{ConfigDir: e.networkConfigDir(o.NetworkConfigDir), RunDir: e.runDir("networks"), Rootless: userns.Rootless()})
 	})
+	e.events = e.openEvents(o.Config)
 	return e, nil
 }
 

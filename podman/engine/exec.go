@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,7 +27,13 @@ type ExecRequest struct {
 	Interactive bool
 	Detach      bool
 	Privileged  bool
+	PreserveFDs uint   // how many descriptors behind the standard ones are passed on
+	PreserveFD  []uint // single ones
+	NoSession   bool   // keep no record of it
 	Streams     Streams
+
+	// Started gets the session's ID once the process runs; nil is nobody.
+	Started func(id string)
 }
 
 // Exec runs a process in the container and, unless detached, waits for it and
@@ -61,14 +68,25 @@ func (e *Engine) Exec(ctx context.Context, nameOrID string, req ExecRequest) (st
 	if err != nil {
 		return 0, err
 	}
+	extra, err := preserved(req.PreserveFDs, req.PreserveFD)
+	if err != nil {
+		return 0, err
+	}
 	pipes, err := newPipes(&req)
 	if err != nil {
 		return 0, err
 	}
-	started, err := rt.Exec(ctx, c.ID, runtime.Process{Process: process, IO: pipes.theirs})
+	started, err := rt.Exec(ctx, c.ID, runtime.Process{Process: process, IO: pipes.theirs, ExtraFiles: extra})
 	pipes.closeTheirs()
 	if err != nil {
 		return 0, &errdef.Exit{Code: runtime.ExitCode(err, 126), Err: err}
+	}
+	session, err := e.execStarted(config, started.Pid, &req)
+	if err != nil {
+		return 0, err
+	}
+	if !req.Detach {
+		defer func() { err = errors.Join(err, e.execEnded(config, session, status)) }()
 	}
 	if req.Detach {
 		if started.Console != nil {
@@ -86,6 +104,26 @@ func (e *Engine) Exec(ctx context.Context, nameOrID string, req ExecRequest) (st
 	status, err = waitChild(started.Pid)
 	pipes.drain()
 	return status, err
+}
+
+// execStarted records that the process runs and tells its session's ID.
+func (e *Engine) execStarted(c *container.Config, pid int, req *ExecRequest) (session string, err error) {
+	session = container.NewID()
+	if !req.NoSession {
+		err = e.keepExec(c.ID, session, pid)
+	}
+	e.event(containerEvent(c, "exec"))
+	if req.Started != nil {
+		req.Started(session)
+	}
+	return session, err
+}
+
+func (e *Engine) execEnded(c *container.Config, session string, status int) error {
+	died := containerEvent(c, "exec_died")
+	died.ContainerExitCode = &status
+	e.event(died)
+	return e.forgetExec(c.ID, session)
 }
 
 // execProcess makes the process's specification: what is not asked for is as

@@ -197,18 +197,11 @@ func hasDigest(img *store.Image, prefix string) bool {
 
 // parseUntil reads a point in time or how long ago it was.
 func parseUntil(s string) (time.Time, error) {
-	if d, err := time.ParseDuration(s); err == nil {
-		return time.Now().Add(-d), nil
+	at, err := ParseTime(s)
+	if err != nil {
+		return at, errdef.Newf(errdef.ErrInvalid, "failed to parse value as time or duration: %q", s)
 	}
-	if f, err := strconv.ParseFloat(s, 64); err == nil {
-		return time.Unix(0, int64(f*float64(time.Second))), nil
-	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04", "2006-01-02"} {
-		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, errdef.Newf(errdef.ErrInvalid, "failed to parse value as time or duration: %q", s)
+	return at, nil
 }
 
 // matchReference tells whether one of the image's names, whole or without

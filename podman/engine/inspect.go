@@ -2,177 +2,17 @@ package engine
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/network"
+	"github.com/podsuite/podsuite/shared/store"
 	"golang.org/x/sys/unix"
 )
-
-// ContainerInfo is what inspect prints of a container, with the reference's
-// keys.
-type ContainerInfo struct {
-	ID              string `json:"Id"`
-	Created         time.Time
-	Path            string
-	Args            []string
-	State           StateInfo
-	Image           string
-	ImageDigest     string
-	ImageName       string
-	ResolvConfPath  string
-	HostnamePath    string
-	HostsPath       string
-	StaticDir       string
-	OCIRuntime      string
-	OCIConfigPath   string `json:",omitempty"`
-	Name            string
-	RestartCount    int
-	Driver          string
-	EffectiveCaps   []string
-	BoundingCaps    []string
-	ExecIDs         []string
-	Mounts          []MountInfo
-	Dependencies    []string
-	NetworkSettings NetworkInfo
-	Config          ConfigInfo
-	HostConfig      HostInfo
-}
-
-// Id is the ID under the name that templates of the reference use as well.
-//
-//nolint:revive // the name is the template's
-func (c *ContainerInfo) Id() string { return c.ID }
-
-// StateInfo is a container's state.
-type StateInfo struct {
-	OciVersion string
-	Status     string
-	Running    bool
-	Paused     bool
-	Restarting bool
-	OOMKilled  bool
-	Dead       bool
-	Pid        int
-	ConmonPid  int `json:",omitempty"`
-	ExitCode   int
-	Error      string
-	StartedAt  time.Time
-	FinishedAt time.Time
-	CgroupPath string `json:",omitempty"`
-}
-
-// MountInfo is one mount.
-type MountInfo struct {
-	Type        string
-	Name        string `json:",omitempty"`
-	Source      string
-	Destination string
-	Driver      string
-	Mode        string
-	Options     []string
-	RW          bool
-	Propagation string
-}
-
-// HostPort is where a port of the container is published.
-type HostPort struct {
-	HostIP   string `json:"HostIp"`
-	HostPort string
-}
-
-// NetworkInfo is how the container is connected.
-type NetworkInfo struct {
-	EndpointInfo
-	Bridge     string
-	SandboxID  string
-	SandboxKey string
-	Ports      map[string][]HostPort
-	Networks   map[string]EndpointInfo `json:",omitempty"`
-}
-
-// EndpointInfo is a container's place on one network.
-type EndpointInfo struct {
-	EndpointID          string
-	Gateway             string
-	IPAddress           string
-	IPPrefixLen         int
-	IPv6Gateway         string
-	GlobalIPv6Address   string
-	GlobalIPv6PrefixLen int
-	MacAddress          string
-	NetworkID           string   `json:",omitempty"`
-	Aliases             []string `json:",omitempty"`
-}
-
-// ConfigInfo is the process's configuration.
-type ConfigInfo struct {
-	Hostname      string
-	User          string
-	Tty           bool
-	OpenStdin     bool
-	Env           []string
-	Cmd           []string
-	Image         string
-	WorkingDir    string
-	Entrypoint    []string
-	Labels        map[string]string
-	Annotations   map[string]string
-	StopSignal    string
-	CreateCommand []string
-	StopTimeout   uint
-	ExposedPorts  map[string]struct{} `json:",omitempty"`
-}
-
-// HostInfo is what the host lets the container do.
-type HostInfo struct {
-	Binds         []string
-	CgroupManager string
-	LogConfig     struct {
-		Type, Path, Tag, Size string
-	}
-	NetworkMode   string
-	PortBindings  map[string][]HostPort
-	RestartPolicy struct {
-		Name              string
-		MaximumRetryCount uint
-	}
-	AutoRemove        bool
-	CapAdd, CapDrop   []string
-	DNS               []string `json:"Dns"`
-	DNSOptions        []string `json:"DnsOptions"`
-	DNSSearch         []string `json:"DnsSearch"`
-	ExtraHosts        []string
-	GroupAdd          []string
-	IpcMode           string
-	PidMode           string
-	UTSMode           string
-	Privileged        bool
-	ReadonlyRootfs    bool
-	SecurityOpt       []string
-	ShmSize           int64
-	Runtime           string
-	CPUShares         uint64 `json:"CpuShares"`
-	Memory            int64
-	NanoCpus          int64
-	CPUPeriod         uint64 `json:"CpuPeriod"`
-	CPUQuota          int64  `json:"CpuQuota"`
-	CpusetCpus        string
-	MemoryReservation int64
-	MemorySwap        int64
-	PidsLimit         int64
-	Ulimits           []UlimitInfo
-}
-
-// UlimitInfo is a resource limit of the process.
-type UlimitInfo struct {
-	Name string
-	Soft int64
-	Hard int64
-}
 
 // Inspect tells all of a container.
 func (e *Engine) Inspect(nameOrID string) (*ContainerInfo, error) {
@@ -188,15 +28,18 @@ func (e *Engine) Inspect(nameOrID string) (*ContainerInfo, error) {
 	s := e.status(c.ID)
 	args := c.Args()
 	dir := e.Store.ContainerRunDir(c.ID)
+	passwd := true
 	info := &ContainerInfo{ID: c.ID, Created: c.Created, Path: args[0], Args: args[1:], Image: c.ImageID, ImageName: c.Image, Name: c.Name,
-		StaticDir: e.Store.ContainerDir(c.ID), OCIRuntime: first(c.Runtime, "builtin"), Driver: e.Store.Driver(), ExecIDs: []string{}, Dependencies: []string{},
-		State: StateInfo{OciVersion: "1.3.0", Status: s.State, Running: s.State == Running, Paused: s.State == Paused, Pid: s.Pid, ConmonPid: s.Monitor,
-			ExitCode: s.ExitCode, StartedAt: s.StartedAt, FinishedAt: s.ExitedAt}}
+		StaticDir: e.Store.ContainerDir(c.ID), OCIRuntime: first(c.Runtime, "builtin"), Driver: e.Store.Driver(), ExecIDs: e.execIDs(c.ID),
+		Dependencies: list(c.Summary().Depends), KubeExitCodePropagation: "invalid", State: e.stateInfo(c, s), GraphDriver: e.graphInfo(found),
+		ConmonPidFile: filepath.Join(dir, "conmon.pid"), PidFile: filepath.Join(dir, "pidfile"), Config: e.configInfo(c), HostConfig: e.hostInfo(c)}
+	info.Config.Passwd = &passwd
 	if image, err := e.Store.Image(c.ImageID); err == nil {
 		info.ImageDigest = image.Digest.String()
 	}
+	info.HostnamePath, info.HostsPath = filepath.Join(dir, "hostname"), filepath.Join(dir, "hosts")
 	if s.Running() {
-		info.ResolvConfPath, info.HostnamePath, info.HostsPath = filepath.Join(dir, "resolv.conf"), filepath.Join(dir, "hostname"), filepath.Join(dir, "hosts")
+		info.ResolvConfPath = filepath.Join(dir, "resolv.conf")
 		info.OCIConfigPath = filepath.Join(dir, "config.json")
 	}
 	if info.BoundingCaps, err = e.capabilityList(&c.Security); err != nil {
@@ -205,9 +48,37 @@ func (e *Engine) Inspect(nameOrID string) (*ContainerInfo, error) {
 	info.EffectiveCaps = info.BoundingCaps
 	info.Mounts, info.HostConfig.Binds = mountInfo(c)
 	info.NetworkSettings = e.networkInfo(c)
-	info.Config = e.configInfo(c)
-	e.hostInfo(c, &info.HostConfig)
 	return info, nil
+}
+
+// AddSize measures the container, too.
+func (e *Engine) AddSize(info *ContainerInfo) error {
+	size, err := e.ContainerSize(info.ID)
+	info.SizeRw, info.SizeRootFs = &size.Changes, &size.Root
+	return err
+}
+
+func (e *Engine) stateInfo(c *container.Config, s Status) *StateInfo {
+	info := &StateInfo{OciVersion: "1.3.0", Status: s.State, Running: s.State == Running, Paused: s.State == Paused, Pid: s.Pid, ConmonPid: s.Monitor,
+		OOMKilled: s.State == Exited && e.oomKilled(c.ID), ExitCode: s.ExitCode, StartedAt: s.StartedAt, FinishedAt: s.ExitedAt}
+	if s.Running() {
+		info.CgroupPath = e.cgroupsPath(c.ID)
+	}
+	return info
+}
+
+// graphInfo tells of the layer; where it is mounted only while it is.
+func (e *Engine) graphInfo(c store.Container) GraphDriverInfo {
+	info := GraphDriverInfo{Name: e.Store.Driver()}
+	places, err := e.Store.LayerPlaces(c.LayerID)
+	if err != nil {
+		return info
+	}
+	if at, err := e.Store.MountPoint(c.ID); err != nil || at == "" {
+		delete(places, "MergedDir")
+	}
+	info.Data = places
+	return info
 }
 
 func mountInfo(c *container.Config) (mounts []MountInfo, binds []string) {
@@ -248,8 +119,8 @@ func portInfo(ports []network.PortMapping) map[string][]HostPort {
 	return all
 }
 
-func (e *Engine) networkInfo(c *container.Config) NetworkInfo {
-	info := NetworkInfo{Ports: portInfo(c.Network.Ports)}
+func (e *Engine) networkInfo(c *container.Config) *NetworkInfo {
+	info := &NetworkInfo{Ports: portInfo(c.Network.Ports)}
 	for _, p := range c.ExposedPorts {
 		if _, ok := info.Ports[p]; !ok {
 			info.Ports[p] = nil
@@ -259,33 +130,61 @@ func (e *Engine) networkInfo(c *container.Config) NetworkInfo {
 	if len(status) > 0 {
 		info.SandboxKey = e.nsPath(c)
 	}
+	if mode := c.Network.Mode; mode == "none" || mode == "host" {
+		info.Networks = map[string]*NetworkEndpoint{mode: {NetworkID: mode}}
+	}
 	for name := range c.Network.Networks {
-		var end EndpointInfo
-		for _, link := range status[name].Interfaces {
-			end.MacAddress = link.MAC
-			for _, subnet := range link.Subnets {
-				end.IPAddress = subnet.IPNet.IP.String()
-				end.IPPrefixLen, _ = subnet.IPNet.Mask.Size()
-				end.Gateway = subnet.Gateway.String()
-			}
-		}
-		end.NetworkID, end.Aliases = name, []string{c.ID[:12]}
+		end := &NetworkEndpoint{EndpointInfo: endpointInfo(status[name]), NetworkID: e.networkID(name), Aliases: []string{c.ID[:12]}}
 		if info.Networks == nil {
-			info.Networks = map[string]EndpointInfo{}
+			info.Networks = map[string]*NetworkEndpoint{}
 		}
 		info.Networks[name] = end
 		if name == defaultNetwork {
-			end.NetworkID, end.Aliases = "", nil
-			info.EndpointInfo = end
+			info.EndpointInfo = end.EndpointInfo
 		}
 	}
 	return info
 }
 
-func (e *Engine) configInfo(c *container.Config) ConfigInfo {
-	info := ConfigInfo{Hostname: e.hostname(c), User: c.User, Tty: c.Terminal, OpenStdin: c.Stdin, Env: c.Env, Cmd: c.Command, Image: c.Image,
+// networkID is the ID of a network, or its name where it is gone.
+func (e *Engine) networkID(name string) string {
+	m, err := e.networks()
+	if err != nil {
+		return name
+	}
+	n, err := m.Network(name)
+	if err != nil || n.ID == "" {
+		return name
+	}
+	return n.ID
+}
+
+func endpointInfo(status network.Status) EndpointInfo {
+	var end EndpointInfo
+	for _, link := range status.Interfaces {
+		end.MacAddress = link.MAC
+		for _, subnet := range link.Subnets {
+			ones, bits := subnet.IPNet.Mask.Size()
+			gateway := ""
+			if subnet.Gateway != nil {
+				gateway = subnet.Gateway.String()
+			}
+			const ipv6 = 128
+			if bits == ipv6 {
+				end.GlobalIPv6Address, end.GlobalIPv6PrefixLen, end.IPv6Gateway = subnet.IPNet.IP.String(), ones, gateway
+			} else {
+				end.IPAddress, end.IPPrefixLen, end.Gateway = subnet.IPNet.IP.String(), ones, gateway
+			}
+		}
+	}
+	return end
+}
+
+func (e *Engine) configInfo(c *container.Config) *ConfigInfo {
+	info := &ConfigInfo{Hostname: e.hostname(c), User: c.User, Tty: c.Terminal, OpenStdin: c.Stdin, Env: c.Env, Cmd: c.Command, Image: c.Image,
 		WorkingDir: c.WorkDir, Entrypoint: c.Entry, Labels: c.Labels, Annotations: c.Annotations,
-		StopSignal: unix.SignalName(unix.Signal(c.StopSignal)), CreateCommand: c.CreatedBy, StopTimeout: c.StopTimeout}
+		StopSignal: unix.SignalName(unix.Signal(c.StopSignal)), CreateCommand: c.CreatedBy, StopTimeout: c.StopTimeout,
+		Umask: "0022", SdNotifyMode: "container", HealthcheckOnFailureAction: "none", HealthLogDestination: "local", HealthMaxLogCount: 5, HealthMaxLogSize: 500}
 	for _, p := range c.ExposedPorts {
 		if info.ExposedPorts == nil {
 			info.ExposedPorts = map[string]struct{}{}
@@ -295,40 +194,89 @@ func (e *Engine) configInfo(c *container.Config) ConfigInfo {
 	return info
 }
 
-func (e *Engine) hostInfo(c *container.Config, h *HostInfo) {
-	h.CgroupManager = first(e.Config.Engine.CgroupManager, "cgroupfs")
-	h.LogConfig.Type, h.LogConfig.Path, h.LogConfig.Size = c.LogDriver, e.LogPath(c), "-1B"
-	h.NetworkMode, h.PortBindings, h.RestartPolicy.Name, h.AutoRemove = c.Network.Mode, portInfo(c.Network.Ports), "no", c.AutoRemove
-	h.CapAdd, h.CapDrop = list(c.Security.CapAdd), list(c.Security.CapDrop)
-	h.DNS, h.DNSOptions, h.DNSSearch, h.ExtraHosts = list(c.Network.DNS), list(c.Network.DNSOptions), list(c.Network.DNSSearch), list(c.Network.AddHosts)
-	h.GroupAdd, h.SecurityOpt = list(c.Groups), []string{}
-	h.IpcMode, h.PidMode, h.UTSMode = first(c.IPCMode, "shareable"), first(c.PIDMode, "private"), first(c.UTSMode, "private")
-	h.Privileged, h.ReadonlyRootfs, h.ShmSize, h.Runtime = c.Security.Privileged, c.Security.ReadOnly, c.ShmSize, "oci"
+func (e *Engine) hostInfo(c *container.Config) *HostInfo {
+	h := &HostInfo{CgroupManager: first(e.Config.Engine.CgroupManager, "cgroupfs"), CgroupMode: "host", ContainerIDFile: c.CIDFile, Cgroups: "default",
+		NetworkMode: c.Network.Mode, PortBindings: portInfo(c.Network.Ports), AutoRemove: c.AutoRemove, Annotations: c.Annotations,
+		CapAdd: list(c.Security.CapAdd), CapDrop: list(c.Security.CapDrop), Dns: list(c.Network.DNS), DnsOptions: list(c.Network.DNSOptions),
+		DnsSearch: list(c.Network.DNSSearch), ExtraHosts: list(c.Network.AddHosts), GroupAdd: list(c.Groups), SecurityOpt: []string{},
+		IpcMode: first(c.IPCMode, "shareable"), PidMode: first(c.PIDMode, "private"), UTSMode: first(c.UTSMode, "private"),
+		Privileged: c.Security.Privileged, ReadonlyRootfs: c.Security.ReadOnly, ShmSize: c.ShmSize, Runtime: "oci", Devices: []DeviceInfo{},
+		Tmpfs: map[string]string{}, Ulimits: []UlimitInfo{}, PidsLimit: e.Config.Containers.PidsLimit,
+		LogConfig: LogInfo{Type: c.LogDriver, Path: e.LogPath(c), Size: "-1B"}}
+	h.RestartPolicy.Name, h.RestartPolicy.MaximumRetryCount = restartPolicy(c)
 	if c.Security.NoNewPrivileges {
 		h.SecurityOpt = append(h.SecurityOpt, "no-new-privileges")
 	}
-	h.Ulimits = []UlimitInfo{}
+	if c.Security.Seccomp != "" {
+		h.SecurityOpt = append(h.SecurityOpt, "seccomp="+c.Security.Seccomp)
+	}
+	for _, m := range c.Mounts {
+		if m.Type == "tmpfs" {
+			h.Tmpfs[m.Destination] = strings.Join(m.Options, ",")
+		}
+	}
 	for _, l := range c.Rlimits {
 		h.Ulimits = append(h.Ulimits, UlimitInfo{l.Type, int64(l.Soft), int64(l.Hard)})
 	}
-	h.PidsLimit = e.Config.Containers.PidsLimit
-	r := c.Resources
-	if r == nil {
-		return
+	if c.Resources != nil {
+		h.limits(c.Resources)
 	}
+	return h
+}
+
+// limits tells of the container's limits.
+func (h *HostInfo) limits(r *specs.LinuxResources) {
 	if m := r.Memory; m != nil {
-		h.Memory, h.MemoryReservation, h.MemorySwap = value(m.Limit), value(m.Reservation), value(m.Swap)
+		h.Memory, h.MemoryReservation, h.MemorySwap, h.MemorySwappiness = value(m.Limit), value(m.Reservation), value(m.Swap), -1
+		if m.Swappiness != nil {
+			h.MemorySwappiness = int64(*m.Swappiness)
+		}
+		h.OomKillDisable = value(m.DisableOOMKiller)
 	}
 	if cpu := r.CPU; cpu != nil {
-		h.CPUShares, h.CPUPeriod, h.CPUQuota, h.CpusetCpus = value(cpu.Shares), value(cpu.Period), value(cpu.Quota), cpu.Cpus
-		if h.CPUPeriod > 0 && h.CPUQuota > 0 {
-			h.NanoCpus = int64(float64(h.CPUQuota) / float64(h.CPUPeriod) * 1e9)
+		h.CpuShares, h.CpuPeriod, h.CpuQuota, h.CpusetCpus, h.CpusetMems = value(cpu.Shares), value(cpu.Period), value(cpu.Quota), cpu.Cpus, cpu.Mems
+		h.CpuRealtimePeriod, h.CpuRealtimeRuntime = value(cpu.RealtimePeriod), value(cpu.RealtimeRuntime)
+		if h.CpuPeriod > 0 && h.CpuQuota > 0 {
+			h.NanoCpus = int64(float64(h.CpuQuota) / float64(h.CpuPeriod) * 1e9)
 		}
 	}
 	if r.Pids != nil {
 		h.PidsLimit = value(r.Pids.Limit)
 	}
+	b := r.BlockIO
+	if b == nil {
+		return
+	}
+	h.BlkioWeight = value(b.Weight)
+	for _, d := range b.WeightDevice {
+		h.BlkioWeightDevice = append(h.BlkioWeightDevice, WeightInfo{devicePath(d.Major, d.Minor), value(d.Weight)})
+	}
+	for _, rate := range []struct {
+		to   *[]RateInfo
+		from []specs.LinuxThrottleDevice
+	}{
+		{&h.BlkioDeviceReadBps, b.ThrottleReadBpsDevice}, {&h.BlkioDeviceWriteBps, b.ThrottleWriteBpsDevice},
+		{&h.BlkioDeviceReadIOps, b.ThrottleReadIOPSDevice}, {&h.BlkioDeviceWriteIOps, b.ThrottleWriteIOPSDevice},
+	} {
+		for _, d := range rate.from {
+			*rate.to = append(*rate.to, RateInfo{devicePath(d.Major, d.Minor), d.Rate})
+		}
+	}
 }
+
+// devicePath names a block device as the kernel does, or by its numbers.
+func devicePath(major, minor int64) string {
+	numbers := fmt.Sprintf("%d:%d", major, minor)
+	link, err := os.Readlink("/sys/dev/block/" + numbers)
+	if err != nil {
+		return numbers
+	}
+	return "/dev/" + filepath.Base(link)
+}
+
+// restartPolicy is what becomes of the container when its process ends by
+// itself, and how often it is started again at most.
+func restartPolicy(*container.Config) (name string, retries uint) { return "no", 0 }
 
 func value[T any](p *T) (v T) {
 	if p != nil {

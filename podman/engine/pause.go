@@ -27,6 +27,7 @@ func (e *Engine) Pause(ctx context.Context, nameOrID string) error {
 		if err := os.WriteFile(filepath.Join(e.Store.ContainerRunDir(c.ID), pausedFile), nil, 0o600); err != nil {
 			return fmt.Errorf("pause container %q: %w", c.Name, err)
 		}
+		e.event(containerEvent(c, "pause"))
 		return nil
 	})
 }
@@ -72,5 +73,6 @@ func (e *Engine) thaw(ctx context.Context, c *container.Config) error {
 	if err := os.Remove(filepath.Join(e.Store.ContainerRunDir(c.ID), pausedFile)); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("unpause container %q: %w", c.Name, err)
 	}
+	e.event(containerEvent(c, "unpause"))
 	return nil
 }

@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/podman/engine/monitor"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network"
+	"github.com/podsuite/podsuite/shared/store"
 )
 
 // Cleanup frees what an ended container's run has left: runtime state,
@@ -55,6 +58,10 @@ func (e *Engine) cleanup(ctx context.Context, c *container.Config) error {
 	if err := e.keepExit(c.ID); err != nil {
 		return err
 	}
+	s := e.status(c.ID)
+	if err := e.keepOOM(c, s); err != nil {
+		return err
+	}
 	rt, err := e.runtime(c.Runtime)
 	if err != nil {
 		return err
@@ -73,6 +80,13 @@ func (e *Engine) cleanup(ctx context.Context, c *container.Config) error {
 			return fmt.Errorf("clean up container %q: %w", c.Name, err)
 		}
 	}
+	if err := os.RemoveAll(filepath.Join(dir, execDir)); err != nil {
+		return fmt.Errorf("clean up container %q: %w", c.Name, err)
+	}
+	if s.State == Exited {
+		e.event(diedEvent(c, s))
+	}
+	e.event(containerEvent(c, "cleanup"))
 	return nil
 }
 
@@ -126,6 +140,7 @@ type RemoveRequest struct {
 	Force   bool  // stop it first
 	Volumes bool  // its anonymous volumes too
 	Timeout *uint // seconds to stop in; nil is the container's own
+	Depend  bool  // the containers that depend on it, too
 }
 
 // Remove removes a container.
@@ -134,14 +149,18 @@ func (e *Engine) Remove(ctx context.Context, nameOrID string, req RemoveRequest)
 	if err != nil {
 		return err
 	}
+	if err := e.removeDependents(ctx, c, req); err != nil {
+		return err
+	}
 	held, err := e.lockContainer(c.ID)
 	if err != nil {
 		return err
 	}
 	config, err := e.configuration(c.ID)
 	if err != nil {
-		held.Release()
-		return err
+		// It went while the lock was waited for.
+		held.Remove()
+		return noContainer(nameOrID, err)
 	}
 	err = e.remove(ctx, config, req)
 	if err != nil {
@@ -173,6 +192,7 @@ func (e *Engine) delete(c *container.Config, volumes bool) error {
 	if err != nil && !isNotFound(err) {
 		return err
 	}
+	e.event(containerEvent(c, "remove"))
 	if volumes {
 		return e.removeAnonymous(c)
 	}
@@ -190,5 +210,56 @@ func (e *Engine) removeAnonymous(c *container.Config) error {
 			errs = append(errs, err)
 		}
 	}
+	return errors.Join(errs...)
+}
+
+// removeDependents removes, with --depend, the containers that live in parts
+// of this one; else there may be none.
+func (e *Engine) removeDependents(ctx context.Context, c store.Container, req RemoveRequest) error {
+	list, err := e.List(func(id, _ string, s *container.Summary) bool {
+		return id != c.ID && slices.ContainsFunc(s.Depends, func(d string) bool { return d == c.ID || slices.Contains(c.Names, d) })
+	})
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	if !req.Depend {
+		var ids []string
+		for i := range list {
+			ids = append(ids, list[i].ID)
+		}
+		return errdef.Newf(errdef.ErrConflict, "container %s has dependent containers which must be removed before it: %s: container already exists", c.ID, strings.Join(ids, ", "))
+	}
+	for i := range list {
+		if err := e.Remove(ctx, list[i].ID, req); err != nil && !isNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// CleanupRequest says what goes with a container's run.
+type CleanupRequest struct {
+	Remove      bool // the container
+	RemoveImage bool // and its image
+}
+
+// CleanupContainer cleans up as the command of that name does.
+func (e *Engine) CleanupContainer(ctx context.Context, nameOrID string, req CleanupRequest) error {
+	c, err := e.Lookup(nameOrID)
+	if err != nil {
+		return err
+	}
+	if err := e.Cleanup(ctx, c.ID); err != nil {
+		return err
+	}
+	if req.Remove || req.RemoveImage {
+		if err := e.Remove(ctx, c.ID, RemoveRequest{Volumes: true}); err != nil && !isNotFound(err) {
+			return err
+		}
+	}
+	if !req.RemoveImage || c.ImageID == "" {
+		return nil
+	}
+	_, errs := e.RemoveImages(ctx, RemoveImagesRequest{Names: []string{c.ImageID}})
 	return errors.Join(errs...)
 }

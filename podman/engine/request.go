@@ -58,18 +58,33 @@ type CreateRequest struct {
 	Ulimits     []string
 	ShmSize     string
 
-	Memory            string
-	MemoryReservation string
-	MemorySwap        string
-	CPUs              float64
-	CPUShares         uint64
-	CPUQuota          int64
-	CPUPeriod         uint64
-	CPUSetCPUs        string
-	PidsLimit         int64
-	PidsLimitSet      bool
+	ResourceRequest
 
 	CreatedBy []string // the command line, for inspect
+}
+
+// ResourceRequest asks for limits on what a container may use. An empty or
+// zero one is no limit; amounts and rates are as the user wrote them.
+type ResourceRequest struct {
+	Memory             string
+	MemoryReservation  string
+	MemorySwap         string
+	MemorySwappiness   *int64 // nil or -1 is the system's
+	CPUs               float64
+	CPUShares          uint64
+	CPUQuota           int64
+	CPUPeriod          uint64
+	CPURTPeriod        uint64
+	CPURTRuntime       int64
+	CPUSetCPUs         string
+	CPUSetMems         string
+	PidsLimit          int64
+	PidsLimitSet       bool
+	BlkioWeight        string
+	BlkioWeightDevices []string // DEVICE:WEIGHT
+	ReadBps, WriteBps  []string // DEVICE:RATE
+	ReadIOps           []string
+	WriteIOps          []string
 }
 
 // Container is what a listing and a look-up give: the summary with the

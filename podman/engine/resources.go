@@ -15,7 +15,41 @@ import (
 // setResources turns the limits into the specification's form.
 // A limit that nothing could enforce is refused.
 func (e *Engine) setResources(c *container.Config, req *CreateRequest, _ *v1.Config) error {
+	r, err := e.resources(&req.ResourceRequest)
+	if err != nil {
+		return err
+	}
+	c.Resources = r
+	for _, s := range req.Ulimits {
+		limit, err := parseUlimit(s)
+		if err != nil {
+			return err
+		}
+		c.Rlimits = append(c.Rlimits, limit)
+	}
+	return nil
+}
+
+func (e *Engine) resources(req *ResourceRequest) (*specs.LinuxResources, error) {
 	r := &specs.LinuxResources{}
+	for _, set := range []func(*specs.LinuxResources, *ResourceRequest) error{setMemory, setCPU, setBlockIO} {
+		if err := set(r, req); err != nil {
+			return nil, err
+		}
+	}
+	if limit := req.PidsLimit; req.PidsLimitSet {
+		if limit == 0 {
+			limit = -1
+		}
+		r.Pids = &specs.LinuxPids{Limit: &limit}
+	}
+	if (r.Memory != nil || r.CPU != nil || r.Pids != nil || r.BlockIO != nil) && !runtime.CgroupsUsable(runtime.Options{SystemdCgroup: e.systemdCgroups()}) {
+		return nil, errdef.Newf(errdef.ErrUnsupported, "resource limits need control groups, which this user has none of: they take cgroup v2 with delegation")
+	}
+	return r, nil
+}
+
+func setMemory(r *specs.LinuxResources, req *ResourceRequest) error {
 	memory := &specs.LinuxMemory{}
 	for _, m := range []struct {
 		flag, value string
@@ -35,7 +69,18 @@ func (e *Engine) setResources(c *container.Config, req *CreateRequest, _ *v1.Con
 		swap := 2 * *memory.Limit
 		memory.Swap = &swap
 	}
-	cpu := &specs.LinuxCPU{Cpus: req.CPUSetCPUs}
+	if n := req.MemorySwappiness; n != nil && *n != -1 {
+		if *n < 0 || *n > 100 {
+			return errdef.Newf(errdef.ErrInvalid, "invalid value: %d, valid memory swappiness range is 0-100", *n)
+		}
+		swappiness := uint64(*n)
+		memory.Swappiness, r.Memory = &swappiness, memory
+	}
+	return nil
+}
+
+func setCPU(r *specs.LinuxResources, req *ResourceRequest) error {
+	cpu := &specs.LinuxCPU{Cpus: req.CPUSetCPUs, Mems: req.CPUSetMems}
 	if req.CPUs != 0 {
 		if req.CPUPeriod != 0 || req.CPUQuota != 0 {
 			return errdef.Newf(errdef.ErrInvalid, "cannot set --cpus and --cpu-quota or --cpu-period together")
@@ -44,34 +89,22 @@ func (e *Engine) setResources(c *container.Config, req *CreateRequest, _ *v1.Con
 		quota := int64(req.CPUs * float64(period))
 		cpu.Period, cpu.Quota = &period, &quota
 	}
-	if req.CPUPeriod != 0 {
-		cpu.Period = &req.CPUPeriod
+	for _, n := range []struct {
+		value uint64
+		to    **uint64
+	}{{req.CPUPeriod, &cpu.Period}, {req.CPUShares, &cpu.Shares}, {req.CPURTPeriod, &cpu.RealtimePeriod}} {
+		if n.value != 0 {
+			*n.to = &n.value
+		}
 	}
 	if req.CPUQuota != 0 {
 		cpu.Quota = &req.CPUQuota
 	}
-	if req.CPUShares != 0 {
-		cpu.Shares = &req.CPUShares
+	if req.CPURTRuntime != 0 {
+		cpu.RealtimeRuntime = &req.CPURTRuntime
 	}
-	if cpu.Cpus != "" || cpu.Period != nil || cpu.Quota != nil || cpu.Shares != nil {
+	if *cpu != (specs.LinuxCPU{}) {
 		r.CPU = cpu
-	}
-	if limit := req.PidsLimit; req.PidsLimitSet {
-		if limit == 0 {
-			limit = -1
-		}
-		r.Pids = &specs.LinuxPids{Limit: &limit}
-	}
-	if (r.Memory != nil || r.CPU != nil || r.Pids != nil) && !runtime.CgroupsUsable(runtime.Options{SystemdCgroup: e.systemdCgroups()}) {
-		return errdef.Newf(errdef.ErrUnsupported, "resource limits need control groups, which this user has none of: they take cgroup v2 with delegation")
-	}
-	c.Resources = r
-	for _, s := range req.Ulimits {
-		limit, err := parseUlimit(s)
-		if err != nil {
-			return err
-		}
-		c.Rlimits = append(c.Rlimits, limit)
 	}
 	return nil
 }

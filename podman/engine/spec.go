@@ -99,7 +99,7 @@ func (e *Engine) limit(c *container.Config, spec *specs.Spec) {
 	spec.Linux.CgroupsPath = runtime.CgroupsPath(opts, c.ID)
 	r := spec.Linux.Resources
 	if c.Resources != nil {
-		r.Memory, r.CPU, r.Pids = c.Resources.Memory, c.Resources.CPU, c.Resources.Pids
+		r.Memory, r.CPU, r.Pids, r.BlockIO = c.Resources.Memory, c.Resources.CPU, c.Resources.Pids, c.Resources.BlockIO
 	}
 	if r.Pids == nil && runtime.CgroupsUsable(opts) {
 		limit := e.Config.Containers.PidsLimit

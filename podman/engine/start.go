@@ -17,8 +17,9 @@ import (
 
 // StartRequest says how to start a container.
 type StartRequest struct {
-	Attach  bool
-	Streams Streams
+	Attach     bool
+	CreateOnly bool // leave the process before its command
+	Streams    Streams
 }
 
 // Start starts the container. Attached, it returns when the container has
@@ -70,7 +71,7 @@ func (e *Engine) startWith(ctx context.Context, id string, launcher *monitor.Lau
 		held.Remove()
 		return 0, noContainer(id, err)
 	}
-	s, err := e.start(ctx, config, launcher, req.Attach)
+	s, err := e.start(ctx, config, launcher, req)
 	held.Release()
 	if err != nil || s == nil {
 		return 0, err
@@ -97,10 +98,12 @@ func (e *Engine) startWith(ctx context.Context, id string, launcher *monitor.Lau
 // start brings the container up, the lock held. It returns nil where it runs
 // already. The container's parts come up side by side: the launcher's
 // process, the network, the root file system.
-func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monitor.Launcher, attach bool) (_ *session, err error) {
+func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monitor.Launcher, req StartRequest) (_ *session, err error) {
 	switch s := e.status(c.ID); s.State {
 	case Running:
 		return nil, nil
+	case Initialized:
+		return e.startInitialized(ctx, c, req.Attach)
 	case Paused:
 		return nil, errdef.Newf(errdef.ErrConflict, "unable to start container %s: container is paused: container state improper", c.ID)
 	}
@@ -130,7 +133,8 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 	if err == nil {
 		var s session
 		s.terminal = c.Terminal
-		if s.pid, s.conn, err = launcher.Launch(e.launchRequest(c, len(ports)), attach); err == nil {
+		if s.pid, s.conn, err = launcher.Launch(e.launchRequest(c, len(ports), req.CreateOnly), req.Attach); err == nil {
+			e.started(c, req)
 			return &s, nil
 		}
 	} else {
@@ -187,7 +191,7 @@ func (e *Engine) connect(ctx context.Context, c *container.Config) error {
 }
 
 // launchRequest tells the launcher what to start and where to record it.
-func (e *Engine) launchRequest(c *container.Config, held int) monitor.Request {
+func (e *Engine) launchRequest(c *container.Config, held int, createOnly bool) monitor.Request {
 	dir := e.Store.ContainerRunDir(c.ID)
 	// Without its lean image the monitor is a whole podman: slower to start
 	// and larger, and otherwise the same.
@@ -196,7 +200,7 @@ func (e *Engine) launchRequest(c *container.Config, held int) monitor.Request {
 		image = ""
 	}
 	r := monitor.Request{ID: c.ID, Bundle: dir, Runtime: c.Runtime, StateDir: e.runtimeDir(), Systemd: e.systemdCgroups(),
-		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Image: image, Held: held,
+		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Image: image, Held: held, CreateOnly: createOnly,
 		Exit:    []string{filepath.Join(dir, exitFile), filepath.Join(e.Store.ContainerDir(c.ID), exitFile)},
 		Cleanup: append(append([]string(nil), e.Self...), "container", "cleanup", c.ID)}
 	if c.LogDriver != "none" {

@@ -2,16 +2,13 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/podman/engine/monitor"
-	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"golang.org/x/sys/unix"
 )
@@ -45,6 +42,9 @@ func (e *Engine) Kill(nameOrID string, signal int) (name string, err error) {
 	if err := unix.PidfdSendSignal(pidfd, unix.Signal(signal), nil, 0); err != nil {
 		return "", fmt.Errorf("signal container %q: %w", nameOrID, err)
 	}
+	if config, err := e.configuration(c.ID); err == nil {
+		e.event(containerEvent(config, "kill"))
+	}
 	return c.Names[0], nil
 }
 
@@ -64,11 +64,15 @@ func (e *Engine) Stop(ctx context.Context, nameOrID string, timeout *uint) (name
 		return "", err
 	}
 	defer held.Release()
+	running := e.status(c.ID)
 	if err := e.stop(ctx, config, timeout); err != nil {
 		return "", err
 	}
 	if err := e.cleanup(ctx, config); err != nil {
 		return "", err
+	}
+	if running.Running() {
+		e.event(containerEvent(config, "stop"))
 	}
 	if config.AutoRemove && e.status(c.ID).State == Exited {
 		err := e.delete(config, true)
@@ -154,39 +158,22 @@ func (e *Engine) awaitRecord(id string, s monitor.State) {
 	}
 }
 
-// Wait waits until the container is not running and returns its exit status.
-func (e *Engine) Wait(nameOrID string) (status int, err error) {
-	c, err := e.Lookup(nameOrID)
-	if err != nil {
-		return -1, err
-	}
-	conn, err := monitor.Connect(e.Store.ContainerRunDir(c.ID))
-	if errors.Is(err, errdef.ErrUnavailable) {
-		if s := e.status(c.ID); !s.Running() {
-			return s.ExitCode, nil
+// Restart stops the container where it runs, and starts it. The lock is held
+// throughout, so that one of --rm isn't removed in between.
+func (e *Engine) Restart(ctx context.Context, nameOrID string, timeout *uint) error {
+	return e.withContainer(nameOrID, func(c *container.Config) error {
+		if err := e.stop(ctx, c, timeout); err != nil {
+			return err
 		}
-		// Its monitor is gone: the process itself tells the end, not the status.
-		if pidfd, _, err := e.initHandle(c.ID); err == nil {
-			defer unix.Close(pidfd)
-			for ended := false; !ended; {
-				ended, _ = waitPidfd(context.Background(), pidfd, time.Hour)
-			}
+		if err := e.cleanup(ctx, c); err != nil {
+			return err
 		}
-		return e.status(c.ID).ExitCode, nil
-	}
-	if err != nil {
-		return -1, err
-	}
-	defer conn.Close()
-	for {
-		kind, body, err := conn.Receive()
-		switch {
-		case err != nil:
-			return -1, fmt.Errorf("wait for container %q: %w", nameOrID, err)
-		case kind == wire.Exited:
-			return strconv.Atoi(string(body))
-		case kind == 0:
-			return e.status(c.ID).ExitCode, nil
+		s, err := e.start(ctx, c, nil, StartRequest{})
+		if err != nil {
+			return err
 		}
-	}
+		s.conn.Close()
+		e.event(containerEvent(c, "restart"))
+		return nil
+	})
 }

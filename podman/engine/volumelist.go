@@ -59,6 +59,9 @@ func (e *Engine) CreateVolume(req CreateVolumeRequest) (volume.Volume, error) {
 	if errors.Is(err, errdef.ErrConflict) && req.Ignore {
 		return e.Volumes().Get(v.Name)
 	}
+	if err == nil {
+		e.event(volumeEvent(made.Name, "create"))
+	}
 	return made, err
 }
 
@@ -259,5 +262,9 @@ func (e *Engine) removeVolume(ctx context.Context, name string, req RemoveVolume
 	if _, err := e.Volumes().Get(name); req.Force && isNotFound(err) {
 		return nil // it went with its container
 	}
-	return e.Volumes().Remove(name)
+	if err := e.Volumes().Remove(name); err != nil {
+		return err
+	}
+	e.event(volumeEvent(name, "remove"))
+	return nil
 }

@@ -65,15 +65,7 @@ func (f *createFlags) bindConfinement(cmd *cobra.Command) {
 	fl.StringVar(&r.PID, "pid", "", "PID namespace to use")
 	fl.StringVar(&r.IPC, "ipc", "", "IPC namespace to use")
 	fl.StringVar(&r.UTS, "uts", "", "UTS namespace to use")
-	fl.StringVarP(&r.Memory, "memory", "m", "", "Memory limit (format: <number>[<unit>])")
-	fl.StringVar(&r.MemoryReservation, "memory-reservation", "", "Memory soft limit (format: <number>[<unit>])")
-	fl.StringVar(&r.MemorySwap, "memory-swap", "", "Swap limit equal to memory plus swap: '-1' to enable unlimited swap")
-	fl.Float64Var(&r.CPUs, "cpus", 0, "Number of CPUs. The default is 0.000 which means no limit")
-	fl.Uint64VarP(&r.CPUShares, "cpu-shares", "c", 0, "CPU shares (relative weight)")
-	fl.Int64Var(&r.CPUQuota, "cpu-quota", 0, "Limit the CPU CFS (Completely Fair Scheduler) quota")
-	fl.Uint64Var(&r.CPUPeriod, "cpu-period", 0, "Limit the CPU CFS (Completely Fair Scheduler) period")
-	fl.StringVar(&r.CPUSetCPUs, "cpuset-cpus", "", "CPUs in which to allow execution (0-3, 0,1)")
-	fl.Int64Var(&r.PidsLimit, "pids-limit", 2048, "Tune container pids limit (set -1 for unlimited)")
+	bindResources(cmd, &r.ResourceRequest)
 }
 
 // bindConnections declares how the container is connected.

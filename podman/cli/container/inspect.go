@@ -13,7 +13,8 @@ import (
 // NewInspect is `podman container inspect`.
 func NewInspect(a *app.App) *cobra.Command {
 	var format string
-	var latest bool
+	var pick choose
+	var size bool
 	cmd := &cobra.Command{
 		Use:     "inspect [options] CONTAINER [CONTAINER...]",
 		Short:   "Display the configuration of a container",
@@ -21,47 +22,69 @@ func NewInspect(a *app.App) *cobra.Command {
 		Example: "  podman container inspect web\n  podman container inspect --format '{{.State.Status}}' web",
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "json", "Format the output to a Go template or json")
-	cmd.Flags().BoolVarP(&latest, "latest", "l", false, "Act on the latest container podman is aware of")
+	cmd.Flags().BoolVarP(&size, "size", "s", false, "Display total file size")
+	pick.bindLatest(cmd)
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
-		names, err := (&choose{latest: latest}).names(e, args, nil)
+		names, err := pick.names(e, args, nil)
 		if err != nil {
 			return err
 		}
 		return app.PrintObjects(cmd, names, format, func(name string) (any, error) {
-			info, err := e.Inspect(name)
+			info, err := inspectContainer(e, name, size)
 			if errors.Is(err, errdef.ErrNotFound) {
 				return nil, errdef.Newf(errdef.ErrNotFound, "no such container %q", name)
 			}
-			return app.Found(info, err)
+			return info, err
 		})
 	})
 	return cmd
+}
+
+func inspectContainer(e *engine.Engine, name string, size bool) (any, error) {
+	info, err := e.Inspect(name)
+	if err == nil && size {
+		err = e.AddSize(info)
+	}
+	return app.Found(info, err)
 }
 
 // NewInspectAny is `podman inspect`: containers first, then images and
 // volumes.
 func NewInspectAny(a *app.App) *cobra.Command {
 	var format, kind string
+	var pick choose
+	var size bool
 	cmd := &cobra.Command{
-		Use:   "inspect [options] {CONTAINER|IMAGE|VOLUME} [...]",
-		Short: "Display the configuration of object denoted by ID",
-		Long:  "Displays the low-level information on an object identified by name or ID. Containers are looked for first, then images, then volumes.",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errdef.Newf(errdef.ErrInvalid, "no names or ids specified")
-			}
-			return nil
-		},
+		Use:     "inspect [options] {ARTIFACT|CONTAINER|IMAGE|POD|NETWORK|VOLUME} [...]",
+		Short:   "Display the configuration of object denoted by ID",
+		Long:    "Displays the low-level information on an object identified by name or ID. Containers are looked for first, then images and volumes.",
 		Example: "  podman inspect web\n  podman inspect --type image --format '{{.Id}}' localhost/web",
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "json", "Format the output to a Go template or json")
 	cmd.Flags().StringVarP(&kind, "type", "t", "all", `Specify inspect-object type ("image"|"container"|"volume"|"all")`)
-	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
-		lookups, err := lookupsOf(e, kind)
+	cmd.Flags().BoolVarP(&size, "size", "s", false, "Display total file size")
+	pick.bindLatest(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 && !pick.latest {
+			return errdef.Newf(errdef.ErrInvalid, "no names or ids specified")
+		}
+		if size && kind != "all" && kind != "container" {
+			return errdef.Newf(errdef.ErrInvalid, "size is not supported for type %q", kind)
+		}
+		e, err := a.Engine()
 		if err != nil {
 			return err
 		}
-		return app.PrintObjects(cmd, args, format, func(name string) (any, error) {
+		defer e.Close()
+		names, err := pick.names(e, args, nil)
+		if err != nil {
+			return err
+		}
+		lookups, err := lookupsOf(e, kind, size)
+		if err != nil {
+			return err
+		}
+		return app.PrintObjects(cmd, names, format, func(name string) (any, error) {
 			for _, lookup := range lookups {
 				object, err := lookup(name)
 				if err == nil || !errors.Is(err, errdef.ErrNotFound) {
@@ -70,56 +93,98 @@ func NewInspectAny(a *app.App) *cobra.Command {
 			}
 			return nil, errdef.Newf(errdef.ErrNotFound, "no such object: %q", name)
 		})
-	})
+	}
 	return cmd
 }
 
 // lookupsOf lists the ways to find an object of the kind.
-func lookupsOf(e *engine.Engine, kind string) ([]func(string) (any, error), error) {
-	containers := func(name string) (any, error) { return app.Found(e.Inspect(name)) }
-	images := func(name string) (any, error) { return e.InspectImage(name) }
-	volumes := func(name string) (any, error) { return e.Volumes().Get(name) }
-	switch kind {
-	case "all":
-		return []func(string) (any, error){containers, images, volumes}, nil
-	case "container":
-		return []func(string) (any, error){containers}, nil
-	case "image":
-		return []func(string) (any, error){images}, nil
-	case "volume":
-		return []func(string) (any, error){volumes}, nil
+func lookupsOf(e *engine.Engine, kind string, size bool) ([]func(string) (any, error), error) {
+	lookups := []struct {
+		kind string
+		find func(string) (any, error)
+	}{
+		{"container", func(name string) (any, error) { return inspectContainer(e, name, size) }},
+		{"image", func(name string) (any, error) { return e.InspectImage(name) }},
+		{"volume", func(name string) (any, error) { return e.InspectVolume(name) }},
 	}
-	return nil, errdef.Newf(errdef.ErrInvalid, "invalid type %q: must be \"image\", \"container\", \"volume\" or \"all\"", kind)
+	var list []func(string) (any, error)
+	for _, l := range lookups {
+		if kind == l.kind || kind == "all" {
+			list = append(list, l.find)
+		}
+	}
+	if list == nil {
+		return nil, errdef.Newf(errdef.ErrInvalid, "invalid type %q: must be \"image\", \"container\", \"volume\" or \"all\"", kind)
+	}
+	return list, nil
 }
 
 // NewPort is `podman port`.
 func NewPort(a *app.App) *cobra.Command {
-	return &cobra.Command{
-		Use:     "port CONTAINER [PORT[/PROTOCOL]]",
+	var pick choose
+	cmd := &cobra.Command{
+		Use:     "port [options] CONTAINER [PORT]",
 		Short:   "List port mappings or a specific mapping for the container",
-		Long:    "Lists the port mappings of the container, or where one of its ports is published.",
-		Args:    cobra.RangeArgs(1, 2),
-		Example: "  podman port web\n  podman port web 80/tcp",
-		RunE: a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
-			ports, err := e.Ports(args[0])
-			if err != nil {
-				return err
-			}
-			found := len(args) == 1
-			for _, p := range ports {
-				if len(args) == 2 && args[1] != p.Container && args[1]+"/tcp" != p.Container {
-					continue
-				}
-				if found = true; len(args) == 2 {
-					fmt.Fprintln(cmd.OutOrStdout(), p.Host)
-				} else {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s -> %s\n", p.Container, p.Host)
-				}
-			}
-			if !found {
-				return errdef.Newf(errdef.ErrNotFound, "failed to find published port %q", args[1])
-			}
-			return nil
-		}),
+		Long:    "Lists the port mappings of the container, or where one of its ports, PORT[/PROTOCOL], is published.",
+		Args:    cobra.MaximumNArgs(2),
+		Example: "  podman port web\n  podman port web 80/tcp\n  podman port --all",
 	}
+	pick.bind(cmd)
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
+		if pick.all {
+			return portAll(cmd, e, &pick, args)
+		}
+		name, rest, err := pick.one(e, args, "you must supply a running container name or id")
+		if err != nil {
+			return err
+		}
+		return printPorts(cmd, e, name, rest)
+	})
+	return cmd
+}
+
+// portAll lists the ports of all running containers, each behind its ID.
+func portAll(cmd *cobra.Command, e *engine.Engine, pick *choose, args []string) error {
+	names, err := pick.names(e, args, func(c *engine.Container) bool { return c.State == engine.Running })
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		ports, err := e.Ports(name)
+		if errors.Is(err, errdef.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, p := range ports {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s -> %s\n", shorten(name, 12, false), p.Container, p.Host)
+		}
+	}
+	return nil
+}
+
+// printPorts lists a container's ports, or where the one is published.
+func printPorts(cmd *cobra.Command, e *engine.Engine, name string, wanted []string) error {
+	if len(wanted) > 1 {
+		return errdef.Newf(errdef.ErrInvalid, "only one port can be asked for")
+	}
+	ports, err := e.Ports(name)
+	if err != nil {
+		return err
+	}
+	found := len(wanted) == 0
+	for _, p := range ports {
+		switch {
+		case len(wanted) == 0:
+			fmt.Fprintf(cmd.OutOrStdout(), "%s -> %s\n", p.Container, p.Host)
+		case wanted[0] == p.Container || wanted[0]+"/tcp" == p.Container:
+			found = true
+			fmt.Fprintln(cmd.OutOrStdout(), p.Host)
+		}
+	}
+	if !found {
+		return errdef.Newf(errdef.ErrNotFound, "failed to find published port %q", wanted[0])
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
@@ -15,7 +16,7 @@ import (
 // NewStart is `podman start`.
 func NewStart(a *app.App) *cobra.Command {
 	var pick choose
-	var attach, interactive bool
+	var attach, interactive, proxy bool
 	var keys string
 	cmd := &cobra.Command{
 		Use:     "start [options] CONTAINER [CONTAINER...]",
@@ -26,9 +27,11 @@ func NewStart(a *app.App) *cobra.Command {
 	pick.bindAll(cmd, "") // -a is --attach here
 	cmd.Flags().BoolVarP(&attach, "attach", "a", false, "Attach container's STDOUT and STDERR")
 	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "Make STDIN available to the contained process")
-	cmd.Flags().StringVar(&keys, "detach-keys", "ctrl-p,ctrl-q", "Override the key sequence for detaching a container")
+	cmd.Flags().StringVar(&keys, "detach-keys", "ctrl-p,ctrl-q", "Override the key sequence for detaching a container. Format is a single character `[a-Z]` or a comma separated sequence of ctrl-<value>")
+	cmd.Flags().BoolVar(&proxy, "sig-proxy", true, "Proxy received signals to the process (default true if attaching, false otherwise)")
+	pick.bindFilter(cmd, "f")
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
-		names, err := pick.names(e, args, func(c *engine.Container) bool { return !c.Running() })
+		names, err := pick.names(e, args, func(c *engine.Container) bool { return !c.Running() || c.State == engine.Initialized })
 		if err != nil {
 			return err
 		}
@@ -36,7 +39,10 @@ func NewStart(a *app.App) *cobra.Command {
 		if attach && len(names) > 1 {
 			return errdef.Newf(errdef.ErrInvalid, "you cannot start and attach multiple containers at once")
 		}
-		streams := engine.Streams{DetachKeys: keys, SigProxy: true}
+		if !attach && cmd.Flags().Changed("sig-proxy") && proxy {
+			return errdef.Newf(errdef.ErrInvalid, "you cannot use sig-proxy without --attach: invalid argument")
+		}
+		streams := engine.Streams{DetachKeys: keys, SigProxy: proxy}
 		if attach {
 			streams.Out, streams.Err = os.Stdout, os.Stderr
 		}
@@ -70,22 +76,25 @@ func NewStart(a *app.App) *cobra.Command {
 // NewStop is `podman stop`.
 func NewStop(a *app.App) *cobra.Command {
 	var pick choose
-	var timeout uint
+	var timeout int
 	cmd := &cobra.Command{
 		Use:     "stop [options] CONTAINER [CONTAINER...]",
 		Short:   "Stop one or more containers",
 		Long:    "Stops one or more running containers: its stop signal first, SIGKILL when the time is out.",
 		Example: "  podman stop web\n  podman stop --time 2 web db\n  podman stop --all",
 	}
-	pick.bind(cmd, true)
-	cmd.Flags().UintVarP(&timeout, "time", "t", 10, "Seconds to wait for stop before killing the container")
+	pick.bind(cmd)
+	pick.bindIgnore(cmd)
+	pick.bindCIDFile(cmd)
+	pick.bindFilter(cmd, "f")
+	bindTime(cmd, &timeout)
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		names, err := pick.names(e, args, (*engine.Container).Active)
 		if err != nil {
 			return err
 		}
 		return pick.each(cmd.OutOrStdout(), names, func(name string) error {
-			_, err := e.Stop(cmd.Context(), name, changed(cmd, "time", &timeout))
+			_, err := e.Stop(cmd.Context(), name, stopTime(cmd, timeout))
 			return err
 		})
 	})
@@ -95,31 +104,28 @@ func NewStop(a *app.App) *cobra.Command {
 // NewRestart is `podman restart`.
 func NewRestart(a *app.App) *cobra.Command {
 	var pick choose
-	var timeout uint
+	var timeout int
+	var running bool
 	cmd := &cobra.Command{
 		Use:     "restart [options] CONTAINER [CONTAINER...]",
 		Short:   "Restart one or more containers",
 		Long:    "Stops the containers that run, then starts all that are named.",
-		Example: "  podman restart web\n  podman restart --latest",
+		Example: "  podman restart web\n  podman restart --latest\n  podman restart --running",
 	}
-	pick.bind(cmd, false)
-	cmd.Flags().UintVarP(&timeout, "time", "t", 10, "Seconds to wait for stop before killing the container")
+	pick.bind(cmd)
+	pick.bindCIDFile(cmd)
+	pick.bindFilter(cmd, "f")
+	bindTime(cmd, &timeout)
+	cmd.Flags().BoolVar(&running, "running", false, "Restart only running containers")
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
-		names, err := pick.names(e, args, nil)
+		if running && len(args) == 0 && !pick.latest {
+			pick.all = true
+		}
+		names, err := pick.names(e, args, func(c *engine.Container) bool { return !running || c.State == engine.Running })
 		if err != nil {
 			return err
 		}
-		return pick.each(cmd.OutOrStdout(), names, func(name string) error {
-			c, err := e.Lookup(name)
-			if err != nil {
-				return err
-			}
-			if _, err := e.Stop(cmd.Context(), c.ID, changed(cmd, "time", &timeout)); err != nil {
-				return err
-			}
-			_, err = e.Start(cmd.Context(), c.ID, engine.StartRequest{})
-			return err
-		})
+		return pick.each(cmd.OutOrStdout(), names, func(name string) error { return e.Restart(cmd.Context(), name, stopTime(cmd, timeout)) })
 	})
 	return cmd
 }
@@ -134,7 +140,8 @@ func NewKill(a *app.App) *cobra.Command {
 		Long:    "The main process inside each container specified is sent SIGKILL, or any signal specified with option --signal.",
 		Example: "  podman kill web\n  podman kill --signal TERM web",
 	}
-	pick.bind(cmd, false)
+	pick.bind(cmd)
+	pick.bindCIDFile(cmd)
 	cmd.Flags().StringVarP(&name, "signal", "s", "KILL", "Signal to send to the container")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		signal, err := engine.ParseSignal(name)
@@ -162,24 +169,28 @@ func NewKill(a *app.App) *cobra.Command {
 func NewRemove(a *app.App) *cobra.Command {
 	var pick choose
 	var req engine.RemoveRequest
-	var timeout uint
+	var timeout int
 	cmd := &cobra.Command{
 		Use:     "rm [options] CONTAINER [CONTAINER...]",
 		Short:   "Remove one or more containers",
 		Long:    "Removes one or more containers from the host. The container name or ID can be used. A running container is removed with --force only.",
 		Example: "  podman rm web\n  podman rm --force --all\n  podman rm -v web",
 	}
-	pick.bind(cmd, true)
+	pick.bind(cmd)
+	pick.bindIgnore(cmd)
+	pick.bindCIDFile(cmd)
+	pick.bindFilter(cmd, "")
+	cmd.Flags().BoolVar(&req.Depend, "depend", false, "Remove container and all containers that depend on the selected container")
 	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "Force removal of a running container")
 	cmd.Flags().BoolVarP(&req.Volumes, "volumes", "v", false, "Remove anonymous volumes associated with the container")
-	cmd.Flags().UintVarP(&timeout, "time", "t", 10, "Seconds to wait for stop before killing the container")
+	bindTime(cmd, &timeout)
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		names, err := pick.names(e, args, nil)
 		if err != nil {
 			return err
 		}
 		pick.ignore = pick.ignore || req.Force
-		req.Timeout = changed(cmd, "time", &timeout)
+		req.Timeout = stopTime(cmd, timeout)
 		return pick.each(cmd.OutOrStdout(), names, func(name string) error {
 			return removeStatus(name, e.Remove(cmd.Context(), name, req))
 		})
@@ -219,7 +230,9 @@ func newFreeze(a *app.App, name, short string, keep func(*engine.Container) bool
 		Long:    short + ". The container name or ID can be used.",
 		Example: "  podman " + name + " web\n  podman " + name + " --all",
 	}
-	pick.bind(cmd, false)
+	pick.bind(cmd)
+	pick.bindCIDFile(cmd)
+	pick.bindFilter(cmd, "f")
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		names, err := pick.names(e, args, keep)
 		if err != nil {
@@ -234,24 +247,84 @@ func newFreeze(a *app.App, name, short string, keep func(*engine.Container) bool
 // when nobody is left who would.
 func NewCleanup(a *app.App) *cobra.Command {
 	var pick choose
+	var req engine.CleanupRequest
+	var session string
 	cmd := &cobra.Command{
-		Use:   "cleanup [options] CONTAINER [CONTAINER...]",
-		Short: "Clean up network and mountpoints of one or more containers",
-		Long:  "Cleans up what the run of a container that has ended left: mounts, network, runtime state. A running container is left alone.",
+		Use:     "cleanup [options] CONTAINER [CONTAINER...]",
+		Short:   "Clean up network and mountpoints of one or more containers",
+		Long:    "Cleans up what the run of a container that has ended left: mounts, network, runtime state. A running container is left alone.",
+		Example: "  podman container cleanup web\n  podman container cleanup --all",
 	}
-	pick.bind(cmd, false)
+	pick.bind(cmd)
+	cmd.Flags().BoolVar(&req.Remove, "rm", false, "After cleanup, remove the container entirely")
+	cmd.Flags().BoolVar(&req.RemoveImage, "rmi", false, "After cleanup, remove the image entirely")
+	cmd.Flags().StringVar(&session, "exec", "", "Clean up the given exec session instead of the container")
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		names, err := pick.names(e, args, nil)
 		if err != nil {
 			return err
 		}
+		if session != "" && (len(names) != 1 || req.Remove || req.RemoveImage) {
+			return errdef.Newf(errdef.ErrInvalid, "--exec takes one container, and neither --rm nor --rmi")
+		}
 		return pick.each(cmd.OutOrStdout(), names, func(name string) error {
-			c, err := e.Lookup(name)
-			if err != nil {
-				return err
+			if session != "" {
+				return e.CleanupExec(name, session)
 			}
-			return e.Cleanup(cmd.Context(), c.ID)
+			return e.CleanupContainer(cmd.Context(), name, req)
 		})
 	})
 	return cmd
+}
+
+// NewInit is `podman init`.
+func NewInit(a *app.App) *cobra.Command {
+	var pick choose
+	cmd := &cobra.Command{
+		Use:     "init [options] CONTAINER [CONTAINER...]",
+		Short:   "Initialize one or more containers",
+		Long:    "Brings containers up to the point where their command would begin: mounted, connected, with their first process.",
+		Example: "  podman init web\n  podman init --all",
+	}
+	pick.bind(cmd)
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
+		names, err := pick.names(e, args, func(c *engine.Container) bool { return c.State == engine.Created || c.State == engine.Exited })
+		if err != nil {
+			return err
+		}
+		return pick.each(cmd.OutOrStdout(), names, func(name string) error { return e.Init(cmd.Context(), name) })
+	})
+	return cmd
+}
+
+// NewRename is `podman rename`.
+func NewRename(a *app.App) *cobra.Command {
+	return &cobra.Command{
+		Use:     "rename CONTAINER NAME",
+		Short:   "Rename an existing container",
+		Long:    "Gives an existing container another name.",
+		Args:    cobra.ExactArgs(2),
+		Example: "  podman rename web old-web",
+		RunE: a.With(func(_ *cobra.Command, e *engine.Engine, args []string) error {
+			return e.Rename(args[0], args[1])
+		}),
+	}
+}
+
+// bindTime declares how long a container has to stop.
+func bindTime(cmd *cobra.Command, timeout *int) {
+	cmd.Flags().IntVarP(timeout, "time", "t", 10, "Seconds to wait for stop before killing the container")
+}
+
+// stopTime is the time to stop in that was asked for; nil is the container's
+// own. A negative one is as long as it takes.
+func stopTime(cmd *cobra.Command, seconds int) *uint {
+	if !cmd.Flags().Changed("time") {
+		return nil
+	}
+	t := uint(math.MaxInt32)
+	if seconds >= 0 {
+		t = uint(seconds)
+	}
+	return &t
 }

@@ -1,14 +1,14 @@
 package container
 
 import (
+	"cmp"
+	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/engine"
-	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/spf13/cobra"
@@ -16,7 +16,9 @@ import (
 
 type psFlags struct {
 	all, latest, noTrunc, quiet, noHeading bool
+	external, ns, pod, size, sync          bool
 	last                                   int
+	watch                                  uint
 	format, sort                           string
 	filters                                []string
 }
@@ -30,7 +32,7 @@ func NewPs(a *app.App) *cobra.Command {
 		Short:   "List containers",
 		Long:    "Prints out information about the containers",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd, a) },
+		RunE:    a.With(func(cmd *cobra.Command, e *engine.Engine, _ []string) error { return f.run(cmd, e) }),
 		Example: "  podman ps -a\n  podman ps --filter status=exited --format '{{.Names}} {{.Status}}'\n  podman ps --format json",
 	}
 	fl := cmd.Flags()
@@ -42,195 +44,155 @@ func NewPs(a *app.App) *cobra.Command {
 	fl.BoolVar(&f.noTrunc, "no-trunc", false, "Display the extended information")
 	fl.BoolVar(&f.noHeading, "noheading", false, "Do not print headers")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "Print the numeric IDs of the containers only")
-	fl.StringVar(&f.sort, "sort", "created", "Sort output by: command, created, id, image, names, runningfor, status")
+	fl.StringVar(&f.sort, "sort", "created", "Sort output by: command, created, id, image, names, pod, runningfor, size, status")
+	fl.BoolVar(&f.external, "external", false, "Show containers in storage not controlled by Podman")
+	fl.BoolVar(&f.ns, "ns", false, "Display namespace information")
+	fl.BoolVarP(&f.pod, "pod", "p", false, "Print the ID and name of the pod the containers are associated with")
+	fl.BoolVarP(&f.size, "size", "s", false, "Display the total file sizes")
+	fl.BoolVar(&f.sync, "sync", false, "Sync container state with OCI runtime: the state that is shown is always the present one, so this changes nothing")
+	fl.UintVarP(&f.watch, "watch", "w", 0, "Watch the ps output on an interval in seconds")
 	return cmd
 }
 
-func (f *psFlags) run(cmd *cobra.Command, a *app.App) error {
-	keep, err := parseFilters(f.filters)
-	if err != nil {
+func (f *psFlags) run(cmd *cobra.Command, e *engine.Engine) error {
+	if err := f.check(cmd); err != nil {
 		return err
 	}
-	e, err := a.Engine()
-	if err != nil {
-		return err
+	if f.watch == 0 {
+		return f.print(cmd, e)
 	}
-	defer e.Close()
-	list, err := e.List(keep.summary)
-	if err != nil {
-		return err
-	}
-	if f.latest {
-		f.last = 1
-	}
-	list = slices.DeleteFunc(list, func(c engine.Container) bool {
-		if !keep.status(&c) {
-			return true
+	ctx, stop := cliout.Interruptible(cmd.Context())
+	defer stop()
+	screen := cliout.NewScreen(cmd.OutOrStdout())
+	for {
+		screen.Begin()
+		if err := f.print(cmd, e); err != nil {
+			return err
 		}
-		return !f.all && f.last < 0 && !keep.byStatus && c.State != engine.Running
-	})
-	if f.last >= 0 && len(list) > f.last {
-		list = list[len(list)-f.last:]
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Duration(f.watch) * time.Second):
+		}
 	}
-	if err := sortContainers(list, f.sort); err != nil {
+}
+
+// check refuses what contradicts itself.
+func (f *psFlags) check(cmd *cobra.Command) error {
+	switch {
+	case f.quiet && f.size:
+		return errdef.Newf(errdef.ErrInvalid, "quiet conflicts with size")
+	case f.quiet && f.ns:
+		return errdef.Newf(errdef.ErrInvalid, "quiet conflicts with namespace")
+	case f.size && f.ns:
+		return errdef.Newf(errdef.ErrInvalid, "size and namespace options conflict")
+	case f.ns && f.format != "" && f.format != "json" && cmd.Flags().Changed("sort"):
+		return errdef.Newf(errdef.ErrInvalid, "--ns can't be sorted")
+	case f.latest && (f.all || cmd.Flags().Changed("last")):
+		return errdef.Newf(errdef.ErrInvalid, "--latest and --last or --all cannot be used together")
+	case cmd.Flags().Changed("last") && f.last >= 0 && f.all:
+		return errdef.Newf(errdef.ErrInvalid, "--all and --last cannot be used together")
+	case cmd.Flags().Changed("watch") && f.watch == 0:
+		return errdef.Newf(errdef.ErrInvalid, "invalid value for --watch: it must be at least one second")
+	}
+	return nil
+}
+
+func (f *psFlags) print(cmd *cobra.Command, e *engine.Engine) error {
+	keep, err := e.ParseContainerFilters(f.filters)
+	if err != nil {
 		return err
+	}
+	list, err := e.Filter(keep)
+	if err != nil {
+		return err
+	}
+	last := f.last
+	if f.latest {
+		last = 1
+	}
+	if !f.all && last < 0 && !keep.States {
+		list = slices.DeleteFunc(list, func(c engine.Container) bool { return c.State != engine.Running })
+	}
+	if last >= 0 && len(list) > last {
+		list = list[len(list)-last:]
 	}
 	rows := make([]psRow, len(list))
 	for i := range list {
-		rows[i] = psRow{c: &list[i], whole: f.noTrunc}
+		rows[i] = psRow{c: &list[i], e: e, whole: f.noTrunc, sized: f.size}
+		if f.size {
+			// A container that goes meanwhile has no size to be told.
+			if rows[i].size, err = e.ContainerSize(list[i].ID); err != nil && !errors.Is(err, errdef.ErrNotFound) {
+				return err
+			}
+		}
 	}
-	format := f.format
-	if f.quiet {
-		format = "{{.ID}}"
+	if f.external {
+		external, err := e.ExternalContainers()
+		if err != nil {
+			return err
+		}
+		for i := range external {
+			rows = append(rows, psRow{c: &external[i], e: e, whole: f.noTrunc})
+		}
 	}
-	const table = "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.CreatedHuman}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
-	headers := map[string]string{"ID": "CONTAINER ID", "CreatedHuman": "CREATED", "ImageID": "IMAGE ID", "RunningFor": "CREATED"}
-	return cliout.Rows(cmd.OutOrStdout(), format, table, headers, rows, cliout.RowsOptions{NoHeading: f.noHeading, Name: "ps", JSON: psJSON(list)})
+	if err := sortRows(rows, f.sort); err != nil {
+		return err
+	}
+	headers := map[string]string{"ID": "CONTAINER ID", "CreatedHuman": "CREATED", "ImageID": "IMAGE ID", "RunningFor": "CREATED", "PodName": "PODNAME", "Pod": "POD ID",
+		"CGROUPNS": "CGROUPNS", "PIDNS": "PIDNS", "USERNS": "USERNS", "CIDFile": "CID FILE"}
+	opts := cliout.RowsOptions{NoHeading: f.noHeading, Name: "ps"}
+	if f.format == "json" {
+		opts.JSON = psJSON(rows, f.ns)
+	}
+	return cliout.Rows(cmd.OutOrStdout(), f.layout(), f.table(), headers, rows, opts)
 }
 
-func sortContainers(list []engine.Container, by string) error {
-	var key func(c *engine.Container) string
+func (f *psFlags) layout() string {
+	if f.quiet && f.format == "" {
+		return "{{.ID}}"
+	}
+	return f.format
+}
+
+// table is the layout of the columns that the options ask for.
+func (f *psFlags) table() string {
+	if f.ns {
+		return "table {{.ID}}\t{{.Names}}\t{{.Pid}}\t{{.CGROUPNS}}\t{{.IPC}}\t{{.MNT}}\t{{.NET}}\t{{.PIDNS}}\t{{.USERNS}}\t{{.UTS}}"
+	}
+	table := "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.CreatedHuman}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
+	if f.pod {
+		table += "\t{{.Pod}}\t{{.PodName}}"
+	}
+	if f.size {
+		table += "\t{{.Size}}"
+	}
+	return table
+}
+
+func sortRows(rows []psRow, by string) error {
+	var key func(r *psRow) string
 	switch by {
 	case "created", "runningfor":
 		return nil // the engine's order
 	case "command":
-		key = func(c *engine.Container) string { return strings.Join(c.Command, " ") }
+		key = func(r *psRow) string { return strings.Join(r.c.Summary.Command, " ") }
 	case "id":
-		key = func(c *engine.Container) string { return c.ID }
+		key = func(r *psRow) string { return r.c.ID }
 	case "image":
-		key = func(c *engine.Container) string { return c.Image }
+		key = func(r *psRow) string { return r.c.Image }
 	case "names":
-		key = func(c *engine.Container) string { return c.Name }
+		key = func(r *psRow) string { return r.c.Name }
+	case "pod":
+		key = func(r *psRow) string { return r.Pod() }
 	case "status":
-		key = func(c *engine.Container) string { return c.State }
+		key = func(r *psRow) string { return r.c.State }
+	case "size":
+		slices.SortStableFunc(rows, func(a, b psRow) int { return cmp.Compare(a.size.Root, b.size.Root) })
+		return nil
 	default:
-		return errdef.Newf(errdef.ErrInvalid, "invalid argument %q for \"--sort\" flag: %q is not a valid value.  Choose from: \"command, created, id, image, names, runningfor, status\"\nSee 'podman ps --help'", by, by)
+		return errdef.Newf(errdef.ErrInvalid, "invalid argument %q for \"--sort\" flag: %q is not a valid value.  Choose from: \"command, created, id, image, names, pod, runningfor, size, status\"\nSee 'podman ps --help'", by, by)
 	}
-	slices.SortStableFunc(list, func(a, b engine.Container) int { return strings.Compare(key(&a), key(&b)) })
+	slices.SortStableFunc(rows, func(a, b psRow) int { return strings.Compare(key(&a), key(&b)) })
 	return nil
-}
-
-// psRow gives the placeholders of ps --format.
-type psRow struct {
-	c     *engine.Container
-	whole bool
-}
-
-func (r psRow) ID() string                { return shorten(r.c.ID, 12, r.whole) }
-func (r psRow) Names() string             { return r.c.Name }
-func (r psRow) Image() string             { return r.c.Image }
-func (r psRow) ImageID() string           { return shorten(r.c.ImageID, 12, r.whole) }
-func (r psRow) State() string             { return r.c.State }
-func (r psRow) Pid() int                  { return r.c.Pid }
-func (r psRow) ExitCode() int             { return r.c.ExitCode }
-func (r psRow) AutoRemove() bool          { return r.c.AutoRemove }
-func (r psRow) Exited() bool              { return r.c.State == engine.Exited }
-func (r psRow) ExitedAt() int64           { return unixOf(r.c.ExitedAt) }
-func (r psRow) StartedAt() int64          { return unixOf(r.c.StartedAt) }
-func (r psRow) Labels() map[string]string { return r.c.Labels }
-func (r psRow) Label(name string) string  { return r.c.Labels[name] }
-func (r psRow) Mounts() string            { return strings.Join(r.c.Mounts, ",") }
-func (r psRow) Networks() string          { return strings.Join(r.c.Networks, ",") }
-func (r psRow) Created() time.Time        { return r.c.CreatedTime() }
-func (r psRow) CreatedAt() string {
-	return r.c.CreatedTime().Format("2006-01-02 15:04:05.999999999 -0700 MST")
-}
-func (r psRow) CreatedHuman() string { return cliout.Ago(r.c.CreatedTime()) }
-func (r psRow) RunningFor() string   { return r.CreatedHuman() }
-func (r psRow) Ports() string        { return portsText(r.c.Ports) }
-func (r psRow) Command() string {
-	text := strings.Join(r.c.Summary.Command, " ")
-	if !r.whole && len([]rune(text)) > 17 {
-		return string([]rune(text)[:17]) + "..."
-	}
-	return text
-}
-
-func (r psRow) Status() string { return statusText(r.c) }
-
-func shorten(s string, n int, whole bool) string {
-	if whole || len(s) <= n {
-		return s
-	}
-	return s[:n]
-}
-
-func unixOf(t time.Time) int64 {
-	if t.IsZero() {
-		return -62135596800
-	}
-	return t.Unix()
-}
-
-// statusText is the STATUS column: "Up 2 minutes", "Exited (0) 2 minutes ago".
-func statusText(c *engine.Container) string {
-	switch c.State {
-	case engine.Running:
-		return "Up " + cliout.HumanDuration(time.Since(c.StartedAt))
-	case engine.Paused:
-		return "Up " + cliout.HumanDuration(time.Since(c.StartedAt)) + " (Paused)"
-	case engine.Exited:
-		if c.ExitedAt.IsZero() {
-			return "Exited (" + strconv.Itoa(c.ExitCode) + ")"
-		}
-		return "Exited (" + strconv.Itoa(c.ExitCode) + ") " + cliout.Ago(c.ExitedAt)
-	case engine.Initialized:
-		return "Initialized"
-	}
-	return "Created"
-}
-
-// filter decides over containers: cheap things by their summary, the state
-// last, for which files are read.
-type filter struct {
-	byStatus bool
-	summary  func(id, name string, s *container.Summary) bool
-	status   func(c *engine.Container) bool
-}
-
-func parseFilters(texts []string) (filter, error) {
-	values := map[string][]string{}
-	for _, text := range texts {
-		key, value, ok := strings.Cut(text, "=")
-		if !ok {
-			return filter{}, errdef.Newf(errdef.ErrInvalid, "invalid argument %q for \"-f, --filter\" flag: must be in the format \"filter=value\"", text)
-		}
-		switch key {
-		case "id", "name", "label", "ancestor", "exited":
-		case "status":
-			if !slices.Contains([]string{"created", "initialized", "running", "paused", "exited", "stopped", "removing", "unknown"}, value) {
-				return filter{}, errdef.Newf(errdef.ErrInvalid, "unknown container state: %s: invalid argument", value)
-			}
-		default:
-			return filter{}, errdef.Newf(errdef.ErrInvalid, "%s is an invalid filter", key)
-		}
-		values[key] = append(values[key], value)
-	}
-	return filter{
-		byStatus: len(values["status"]) > 0 || len(values["exited"]) > 0,
-		summary:  func(id, name string, s *container.Summary) bool { return matchSummary(values, id, name, s) },
-		status: func(c *engine.Container) bool {
-			return anyOf(values["status"], func(v string) bool { return c.State == v || v == "stopped" && c.State == engine.Exited }) &&
-				anyOf(values["exited"], func(v string) bool { return c.State == engine.Exited && strconv.Itoa(c.ExitCode) == v })
-		},
-	}, nil
-}
-
-// anyOf says whether one of the wanted values holds; where none is wanted all is well.
-func anyOf(wanted []string, holds func(string) bool) bool {
-	return len(wanted) == 0 || slices.ContainsFunc(wanted, holds)
-}
-
-func matchSummary(values map[string][]string, id, name string, s *container.Summary) bool {
-	for _, label := range values["label"] {
-		key, value, hasValue := strings.Cut(label, "=")
-		if have, ok := s.Labels[key]; !ok || hasValue && have != value {
-			return false
-		}
-	}
-	return anyOf(values["id"], func(v string) bool { return strings.HasPrefix(id, v) }) &&
-		anyOf(values["name"], func(v string) bool { return strings.Contains(name, v) }) &&
-		anyOf(values["ancestor"], func(v string) bool {
-			return s.Image == v || strings.HasSuffix(s.Image, "/"+v) || strings.HasSuffix(s.Image, "/"+v+":latest")
-		})
 }

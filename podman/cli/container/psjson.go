@@ -1,7 +1,9 @@
 package container
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/cliout"
@@ -10,28 +12,48 @@ import (
 
 // psEntry is an element of `ps --format json`, with the reference's keys.
 type psEntry struct {
-	AutoRemove bool              `json:"AutoRemove"`
-	Command    []string          `json:"Command"`
-	CreatedAt  string            `json:"CreatedAt"`
-	Exited     bool              `json:"Exited"`
-	ExitedAt   int64             `json:"ExitedAt"`
-	ExitCode   int               `json:"ExitCode"`
-	ID         string            `json:"Id"`
-	Image      string            `json:"Image"`
-	ImageID    string            `json:"ImageID"`
-	IsInfra    bool              `json:"IsInfra"`
-	Labels     map[string]string `json:"Labels"`
-	Mounts     []string          `json:"Mounts"`
-	Names      []string          `json:"Names"`
-	Networks   []string          `json:"Networks"`
-	Pid        int               `json:"Pid"`
-	Pod        string            `json:"Pod"`
-	PodName    string            `json:"PodName"`
-	Ports      []portEntry       `json:"Ports"`
-	StartedAt  int64             `json:"StartedAt"`
-	State      string            `json:"State"`
-	Status     string            `json:"Status"`
-	Created    int64             `json:"Created"`
+	AutoRemove   bool
+	Command      []string
+	CreatedAt    string
+	CIDFile      string
+	Exited       bool
+	ExitedAt     int64
+	ExitCode     int
+	ExposedPorts map[string][]string
+	ID           string `json:"Id"`
+	Image        string
+	ImageID      string
+	IsInfra      bool
+	Labels       map[string]string
+	Mounts       []string
+	Names        []string
+	Namespaces   psNamespaces
+	Networks     []string
+	Pid          int
+	Pod          string
+	PodName      string
+	Ports        []portEntry
+	Restarts     int
+	Size         *psSize
+	StartedAt    int64
+	State        string
+	Status       string
+	Created      int64
+}
+
+type psNamespaces struct {
+	MNT    string `json:"Mnt,omitempty"`
+	Cgroup string `json:",omitempty"`
+	IPC    string `json:"Ipc,omitempty"`
+	NET    string `json:"Net,omitempty"`
+	PIDNS  string `json:"Pidns,omitempty"`
+	UTS    string `json:"Uts,omitempty"`
+	USERNS string `json:"User,omitempty"`
+}
+
+type psSize struct {
+	RootFsSize int64 `json:"rootFsSize"`
+	RwSize     int64 `json:"rwSize"`
 }
 
 type portEntry struct {
@@ -42,19 +64,40 @@ type portEntry struct {
 	Protocol      string `json:"protocol"`
 }
 
-func psJSON(list []engine.Container) []psEntry {
-	entries := make([]psEntry, len(list))
-	for i := range list {
-		c := &list[i]
-		entries[i] = psEntry{AutoRemove: c.AutoRemove, Command: c.Summary.Command, CreatedAt: cliout.Ago(c.CreatedTime()),
-			Exited: c.State == engine.Exited, ExitedAt: unixOf(c.ExitedAt), ExitCode: c.ExitCode, ID: c.ID, Image: c.Image, ImageID: c.ImageID,
-			Labels: c.Labels, Mounts: orEmpty(c.Mounts), Names: []string{c.Name}, Networks: orEmpty(c.Networks), Pid: c.Pid,
-			StartedAt: unixOf(c.StartedAt), State: c.State, Status: statusText(c), Created: c.CreatedTime().Unix()}
-		for _, p := range c.Ports {
-			entries[i].Ports = append(entries[i].Ports, portEntry{p.HostIP, p.ContainerPort, p.HostPort, max(p.Range, 1), p.Protocol})
-		}
+func psJSON(rows []psRow, ns bool) []psEntry {
+	entries := make([]psEntry, len(rows))
+	for i := range rows {
+		entries[i] = rows[i].entry(ns)
 	}
 	return entries
+}
+
+// MarshalJSON is what {{json .}} prints of a row.
+func (r psRow) MarshalJSON() ([]byte, error) { return json.Marshal(r.entry(false)) }
+
+func (r psRow) entry(ns bool) psEntry {
+	c := r.c
+	e := psEntry{AutoRemove: c.AutoRemove, Command: c.Summary.Command, CreatedAt: cliout.Ago(c.CreatedTime()), CIDFile: c.CIDFile,
+		Exited: c.State == engine.Exited, ExitedAt: unixOf(c.ExitedAt), ExitCode: c.ExitCode, ID: c.ID, Image: c.Image, ImageID: c.ImageID,
+		Labels: c.Labels, Mounts: orEmpty(c.Mounts), Names: []string{c.Name}, Networks: orEmpty(c.Networks), Pid: c.Pid,
+		StartedAt: unixOf(c.StartedAt), State: c.State, Status: statusText(c), Created: c.CreatedTime().Unix()}
+	for _, p := range c.Ports {
+		e.Ports = append(e.Ports, portEntry{p.HostIP, p.ContainerPort, p.HostPort, max(p.Range, 1), p.Protocol})
+	}
+	for _, p := range c.Exposed {
+		port, protocol, _ := strings.Cut(p, "/")
+		if e.ExposedPorts == nil {
+			e.ExposedPorts = map[string][]string{}
+		}
+		e.ExposedPorts[port] = append(e.ExposedPorts[port], protocol)
+	}
+	if r.sized {
+		e.Size = &psSize{r.size.Root, r.size.Changes}
+	}
+	if ns {
+		e.Namespaces = psNamespaces{r.MNT(), r.CGROUPNS(), r.IPC(), r.NET(), r.PIDNS(), r.UTS(), r.USERNS()}
+	}
+	return e
 }
 
 func orEmpty(s []string) []string {

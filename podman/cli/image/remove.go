@@ -43,24 +43,19 @@ func newRemove(a *app.App, name string) *cobra.Command {
 			return err
 		}
 		defer e.Close()
+		ctx, stop := cliout.Interruptible(cmd.Context())
+		defer stop()
 		req.Names = args
-		return Remove(cmd, e, req)
+		removed, errs := e.RemoveImages(ctx, req)
+		for _, name := range removed.Untagged {
+			fmt.Fprintln(cmd.OutOrStdout(), "Untagged: "+name)
+		}
+		for _, id := range removed.Deleted {
+			fmt.Fprintln(cmd.OutOrStdout(), "Deleted: "+id)
+		}
+		return removeStatus(errs)
 	}
 	return cmd
-}
-
-// Remove removes images and prints what is gone.
-func Remove(cmd *cobra.Command, e *engine.Engine, req engine.RemoveImagesRequest) error {
-	ctx, stop := cliout.Interruptible(cmd.Context())
-	defer stop()
-	removed, errs := e.RemoveImages(ctx, req)
-	for _, name := range removed.Untagged {
-		fmt.Fprintln(cmd.OutOrStdout(), "Untagged: "+name)
-	}
-	for _, id := range removed.Deleted {
-		fmt.Fprintln(cmd.OutOrStdout(), "Deleted: "+id)
-	}
-	return removeStatus(errs)
 }
 
 // removeStatus gives the errors of a removal the status that scripts know: 2
@@ -95,7 +90,6 @@ func NewPrune(a *app.App) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&req.All, "all", "a", false, "Remove all images not in use by containers, not just dangling ones")
-	f.BoolVar(&req.External, "external", false, "Remove images even when they are used by external containers (e.g., by build containers)")
 	f.StringArrayVar(&req.Filters, "filter", nil, "Provide filter values (e.g. 'label=<key>=<value>')")
 	f.BoolVarP(&force, "force", "f", false, "Do not prompt for confirmation")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

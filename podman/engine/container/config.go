@@ -1,6 +1,7 @@
 package container
 
 import (
+	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -12,8 +13,8 @@ import (
 const ConfigKey = "podman-config"
 
 // Config is a container as the user asked for it, defaults filled in. It is
-// written with the container, in the same store call, and never changed in
-// place.
+// written with the container, in the same store call; rename and update
+// replace it as a whole.
 type Config struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
@@ -37,6 +38,7 @@ type Config struct {
 	Terminal    bool   `json:"terminal,omitempty"`
 	Stdin       bool   `json:"stdin,omitempty"`
 	AutoRemove  bool   `json:"autoRemove,omitempty"`
+	CIDFile     string `json:"cidFile,omitempty"` // where the ID was written for scripts
 	StopSignal  int    `json:"stopSignal"`
 	StopTimeout uint   `json:"stopTimeout"` // seconds
 	DetachKeys  string `json:"detachKeys,omitempty"`
@@ -109,6 +111,8 @@ type Summary struct {
 	Networks   []string              `json:"networks,omitempty"`
 	Mounts     []string              `json:"mounts,omitempty"`
 	AutoRemove bool                  `json:"autoRemove,omitempty"`
+	Depends    []string              `json:"depends,omitempty"` // names or IDs of containers whose parts it uses
+	CIDFile    string                `json:"cidFile,omitempty"`
 	// Owner tells podman's containers from those of other programs in the store.
 	Owner string `json:"owner"`
 }
@@ -119,7 +123,10 @@ const Owner = "podsuite-podman"
 // Summary makes the summary of the configuration.
 func (c *Config) Summary() Summary {
 	s := Summary{Owner: Owner, Image: c.Image, Command: c.Args(), Created: c.Created.UnixNano(), Labels: c.Labels,
-		Ports: c.Network.Ports, Exposed: c.ExposedPorts, AutoRemove: c.AutoRemove}
+		Ports: c.Network.Ports, Exposed: c.ExposedPorts, AutoRemove: c.AutoRemove, CIDFile: c.CIDFile}
+	if other, ok := strings.CutPrefix(c.Network.Mode, "container:"); ok {
+		s.Depends = append(s.Depends, other)
+	}
 	for name := range c.Network.Networks {
 		s.Networks = append(s.Networks, name)
 	}

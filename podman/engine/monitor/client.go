@@ -124,9 +124,13 @@ func (c *Conn) Receive() (kind byte, body []byte, err error) {
 	return wire.Receive(c.fd, c.buf, 0)
 }
 
+// Hangup wakes whoever receives on the connection, for whom the monitor is
+// gone then.
+func (c *Conn) Hangup() { unix.Shutdown(c.fd, unix.SHUT_RDWR) }
+
 // Close ends the connection and wakes whoever receives on it.
 func (c *Conn) Close() error {
-	unix.Shutdown(c.fd, unix.SHUT_RDWR)
+	c.Hangup()
 	return unix.Close(c.fd)
 }
 

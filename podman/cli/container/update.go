@@ -1,0 +1,118 @@
+package container
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/podsuite/podsuite/podman/cli/app"
+	"github.com/podsuite/podsuite/podman/cli/say"
+	"github.com/podsuite/podsuite/podman/engine"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/spf13/cobra"
+)
+
+// NewUpdate is `podman update`.
+func NewUpdate(a *app.App) *cobra.Command {
+	var pick choose
+	var req engine.UpdateRequest
+	cmd := &cobra.Command{
+		Use:     "update [options] CONTAINER",
+		Short:   "Update an existing container",
+		Long:    "Changes the limits of a container, at once where it runs, and its environment and user limits, from its next start on.",
+		Example: "  podman update --cpus 2 --memory 1g web\n  podman update --env LEVEL=debug --pids-limit 100 web",
+	}
+	pick.bindLatest(cmd)
+	bindResources(cmd, &req.Resources)
+	cmd.Flags().StringArrayVarP(&req.Env, "env", "e", nil, "Set environment variables in container")
+	cmd.Flags().StringArrayVar(&req.UnsetEnv, "unsetenv", nil, "Unset environment default variables in container")
+	cmd.Flags().StringSliceVar(&req.Ulimits, "ulimit", nil, "Ulimit options")
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
+		name, rest, err := pick.one(e, args, "update requires the name or ID of a container or the --latest flag")
+		if err != nil {
+			return err
+		}
+		if len(rest) > 0 {
+			return errdef.Newf(errdef.ErrInvalid, "update takes one container: %s is too much", strings.Join(rest, " "))
+		}
+		req.Resources.PidsLimitSet = cmd.Flags().Changed("pids-limit")
+		id, err := e.Update(cmd.Context(), name, req)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), id)
+		return err
+	})
+	return cmd
+}
+
+// NewClone is `podman container clone`.
+func NewClone(a *app.App) *cobra.Command {
+	var req engine.CloneRequest
+	cmd := &cobra.Command{
+		Use:     "clone [options] CONTAINER [NAME] [IMAGE]",
+		Short:   "Clone an existing container",
+		Long:    "Makes a container with the configuration of another, with limits and an image of its own where they are given.",
+		Args:    cobra.RangeArgs(1, 3),
+		Example: "  podman container clone web\n  podman container clone --run web web2\n  podman container clone --destroy --force web web localhost/new",
+	}
+	fl := cmd.Flags()
+	fl.BoolVar(&req.Destroy, "destroy", false, "destroy the original container")
+	fl.BoolVarP(&req.Force, "force", "f", false, "force the existing container to be destroyed")
+	fl.BoolVar(&req.Run, "run", false, "run the new container")
+	fl.StringVar(&req.Name, "name", "", "Assign a name to the container")
+	bindResources(cmd, &req.Resources)
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
+		if req.Force && !req.Destroy {
+			return errdef.Newf(errdef.ErrInvalid, "cannot set --force without --destroy")
+		}
+		req.Source = args[0]
+		if len(args) > 1 {
+			if req.Name != "" {
+				return errdef.Newf(errdef.ErrInvalid, "the new name is given twice: %q and --name %q", args[1], req.Name)
+			}
+			req.Name = args[1]
+		}
+		if len(args) > 2 {
+			req.Image = args[2]
+		}
+		c, err := e.Clone(cmd.Context(), req)
+		if c != nil {
+			fmt.Fprintln(cmd.OutOrStdout(), c.ID)
+		}
+		return err
+	})
+	return cmd
+}
+
+// NewPrune is `podman container prune`.
+func NewPrune(a *app.App) *cobra.Command {
+	var filters []string
+	var force bool
+	cmd := &cobra.Command{
+		Use:     "prune [options]",
+		Short:   "Remove all non running containers",
+		Long:    "Removes all containers that don't run.\n\n  The command prompts for confirmation which can be overridden with the --force flag.",
+		Args:    cobra.NoArgs,
+		Example: "  podman container prune --force\n  podman container prune --filter until=24h",
+	}
+	cmd.Flags().StringArrayVar(&filters, "filter", nil, "Provide filter values (e.g. 'label=<key>=<value>')")
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "Do not prompt for confirmation.  The default is false")
+	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, _ []string) error {
+		if !force {
+			yes, err := say.Confirm(cmd.InOrStdin(), cmd.OutOrStdout(), "WARNING! This will remove all non running containers.")
+			if !yes || err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		removed, errs := e.PruneContainers(cmd.Context(), filters)
+		for _, r := range removed {
+			fmt.Fprintln(cmd.OutOrStdout(), r.ID)
+		}
+		return say.Errors(errs)
+	})
+	return cmd
+}

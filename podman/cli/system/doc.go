@@ -1,0 +1,3 @@
+// Package system has the commands about podman as a whole: events, info,
+// version and `podman system`. It imports app, say and the engine.
+package system

@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/podsuite/podsuite/podman/engine/container"
+)
+
+// UpdateRequest changes an existing container. What it doesn't name stays.
+type UpdateRequest struct {
+	Resources ResourceRequest
+	Ulimits   []string
+	Env       []string // NAME=VALUE
+	UnsetEnv  []string
+}
+
+// Update changes the container: limits take effect at once where it runs, and
+// everything at its next start. It returns the container's ID.
+func (e *Engine) Update(ctx context.Context, nameOrID string, req UpdateRequest) (id string, err error) {
+	err = e.withContainer(nameOrID, func(c *container.Config) error {
+		id = c.ID
+		was := *c
+		if err := e.updateConfig(c, &req); err != nil {
+			return err
+		}
+		if s := e.status(c.ID); s.Running() {
+			if err := e.updateRunning(ctx, c, &req.Resources); err != nil {
+				return err
+			}
+		}
+		if err := e.saveConfig(c); err != nil {
+			return err
+		}
+		e.event(containerEvent(&was, "update"))
+		return nil
+	})
+	return id, err
+}
+
+func (e *Engine) updateConfig(c *container.Config, req *UpdateRequest) error {
+	if err := e.updateResources(c, &req.Resources); err != nil {
+		return err
+	}
+	for _, s := range req.Ulimits {
+		limit, err := parseUlimit(s)
+		if err != nil {
+			return err
+		}
+		c.Rlimits = slices.DeleteFunc(c.Rlimits, func(l specs.POSIXRlimit) bool { return l.Type == limit.Type })
+		c.Rlimits = append(c.Rlimits, limit)
+	}
+	for _, kv := range req.Env {
+		var err error
+		if c.Env, err = addEnv(c.Env, kv); err != nil {
+			return err
+		}
+	}
+	for _, name := range req.UnsetEnv {
+		c.Env = slices.DeleteFunc(c.Env, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
+	}
+	return nil
+}
+
+// updateResources puts the limits that are asked for over the container's.
+func (e *Engine) updateResources(c *container.Config, req *ResourceRequest) error {
+	changed, err := e.resources(req)
+	if err != nil {
+		return err
+	}
+	if c.Resources == nil {
+		c.Resources = &specs.LinuxResources{}
+	}
+	// Limits that aren't asked for aren't in the text, so they stay.
+	text, err := json.Marshal(changed)
+	if err == nil {
+		err = json.Unmarshal(text, c.Resources)
+	}
+	if err != nil {
+		return fmt.Errorf("update limits: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) updateRunning(ctx context.Context, c *container.Config, req *ResourceRequest) error {
+	changed, err := e.resources(req)
+	if err != nil {
+		return err
+	}
+	if changed.Memory == nil && changed.CPU == nil && changed.Pids == nil && changed.BlockIO == nil {
+		return nil
+	}
+	rt, err := e.runtime(c.Runtime)
+	if err != nil {
+		return err
+	}
+	return rt.Update(ctx, c.ID, changed)
+}
