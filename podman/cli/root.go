@@ -7,8 +7,10 @@ import (
 	"slices"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
+	"github.com/podsuite/podsuite/podman/cli/artifact"
 	"github.com/podsuite/podsuite/podman/cli/container"
 	"github.com/podsuite/podsuite/podman/cli/image"
+	"github.com/podsuite/podsuite/podman/cli/manifest"
 	"github.com/podsuite/podsuite/podman/cli/system"
 	"github.com/podsuite/podsuite/podman/cli/volume"
 	"github.com/spf13/cobra"
@@ -34,7 +36,7 @@ func NewRoot() *cobra.Command {
 		container.NewInit, container.NewInspectAny, container.NewKill, container.NewLogs, container.NewMount, container.NewPause, container.NewPort,
 		container.NewPs, container.NewRemove, container.NewRename, container.NewRestart, container.NewRun, container.NewStart, container.NewStats,
 		container.NewStop, container.NewTop, container.NewUnmount, container.NewUnpause, container.NewUpdate, container.NewWait,
-		newContainer, newVersion, system.NewEvents,
+		artifact.New, manifest.New, newContainer, newVersion, system.NewEvents,
 	} {
 		root.AddCommand(add(a))
 	}

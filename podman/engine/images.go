@@ -10,6 +10,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/podsuite/podsuite/podman/engine/artifact"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/manifestlist"
@@ -107,6 +108,9 @@ func (e *Engine) lookupSingle(name string) (store.Image, error) {
 func (e *Engine) Lists() manifestlist.Lists {
 	return manifestlist.Lists{Store: e.Store, Config: e.Config}
 }
+
+// Artifacts are the store's artifacts.
+func (e *Engine) Artifacts() *artifact.Store { return artifact.Open(e.Store.GraphRoot()) }
 
 // parseName reads an image's name; an error says what was done with it and, in
 // the words that users know, what is wrong.

@@ -8,11 +8,9 @@ import (
 	"io"
 	"maps"
 	"mime"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -193,7 +191,7 @@ func (a Artifact) layer(path string) (v1.Descriptor, error) {
 	defer f.Close()
 	kind := a.LayerType
 	if kind == "" {
-		if kind, err = FileType(f); err != nil {
+		if kind, err = fileType(f); err != nil {
 			return v1.Descriptor{}, err
 		}
 	}
@@ -210,19 +208,14 @@ func (a Artifact) layer(path string) (v1.Descriptor, error) {
 	return d, err
 }
 
-// FileType guesses the media type of a file from its content and its name. The
+// fileType guesses the media type of a file from its content and its name. The
 // file is left at its beginning.
-func FileType(f *os.File) (string, error) {
-	head := make([]byte, 512)
-	n, err := io.ReadFull(f, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return "", err
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return "", err
-	}
-	kind, _, err := mime.ParseMediaType(http.DetectContentType(head[:n]))
+func fileType(f *os.File) (string, error) {
+	kind, err := transport.ContentType(f)
 	if err != nil {
+		return "", err
+	}
+	if kind, _, err = mime.ParseMediaType(kind); err != nil {
 		return "", err
 	}
 	if kind == "application/octet-stream" || kind == "text/plain" {
@@ -230,7 +223,7 @@ func FileType(f *os.File) (string, error) {
 			kind = named
 		}
 	}
-	return strings.ToLower(kind), nil
+	return kind, nil
 }
 
 // artifactSource is an artifact of a list to be copied from.

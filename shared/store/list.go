@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/storage"
+	"go.podman.io/storage/pkg/lockfile"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 )
@@ -92,6 +93,17 @@ func (s *Store) LockList(id string) (unlock func(), err error) {
 	l, err := s.lib.GetDigestLock(digest.NewDigestFromEncoded(digest.SHA256, id))
 	if err != nil {
 		return nil, fmt.Errorf("lock list %q: %w", id, err)
+	}
+	l.Lock()
+	return l.Unlock, nil
+}
+
+// LockFile keeps other processes, the reference tools' included, from locking
+// the file until unlock is called. It is made if it isn't there.
+func LockFile(path string) (unlock func(), err error) {
+	l, err := lockfile.GetLockFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("lock %q: %w", path, err)
 	}
 	l.Lock()
 	return l.Unlock, nil

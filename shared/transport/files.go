@@ -1,8 +1,10 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 
@@ -11,6 +13,18 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/registry"
 )
+
+// ContentType guesses the media type of a file from its beginning, where the
+// file is left.
+func ContentType(f io.ReadSeeker) (string, error) {
+	head := make([]byte, 512) // no more is looked at
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", err
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return http.DetectContentType(head[:n]), err
+}
 
 // readManifestFile reads a small document.
 func readManifestFile(path string) ([]byte, error) {

@@ -43,19 +43,24 @@ func newRemove(a *app.App, name string) *cobra.Command {
 			return err
 		}
 		defer e.Close()
-		ctx, stop := cliout.Interruptible(cmd.Context())
-		defer stop()
 		req.Names = args
-		removed, errs := e.RemoveImages(ctx, req)
-		for _, name := range removed.Untagged {
-			fmt.Fprintln(cmd.OutOrStdout(), "Untagged: "+name)
-		}
-		for _, id := range removed.Deleted {
-			fmt.Fprintln(cmd.OutOrStdout(), "Deleted: "+id)
-		}
-		return removeStatus(errs)
+		return Remove(cmd, e, req)
 	}
 	return cmd
+}
+
+// Remove removes images and prints what is gone.
+func Remove(cmd *cobra.Command, e *engine.Engine, req engine.RemoveImagesRequest) error {
+	ctx, stop := cliout.Interruptible(cmd.Context())
+	defer stop()
+	removed, errs := e.RemoveImages(ctx, req)
+	for _, name := range removed.Untagged {
+		fmt.Fprintln(cmd.OutOrStdout(), "Untagged: "+name)
+	}
+	for _, id := range removed.Deleted {
+		fmt.Fprintln(cmd.OutOrStdout(), "Deleted: "+id)
+	}
+	return removeStatus(errs)
 }
 
 // removeStatus gives the errors of a removal the status that scripts know: 2
