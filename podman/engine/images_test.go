@@ -463,3 +463,25 @@ func TestVolumes(t *testing.T) {
 		t.Errorf("remove: %v %v", removed, errs)
 	}
 }
+
+func TestPruneImagesOfOtherToolsContainers(t *testing.T) {
+	e := openEngine(t)
+	ctx := context.Background()
+	id, err := e.ImportImage(ctx, ImportImageRequest{Path: writeFile(t, t.TempDir(), "a.tar", tarOf(t, "a")), Progress: cliout.NewProgress(nil, "none")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := e.Store.CreateContainer(store.NewContainer{Names: []string{"working"}, ImageID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := e.PruneImages(ctx, PruneImagesRequest{All: true}); err != nil || len(removed) > 0 {
+		t.Errorf("without external: %v, %v", removed, err)
+	}
+	if removed, err := e.PruneImages(ctx, PruneImagesRequest{External: true}); err != nil || !slices.Equal(removed, []string{id}) {
+		t.Errorf("with external: %v, %v", removed, err)
+	}
+	if _, err := e.Store.Container(c.ID); !errors.Is(err, errdef.ErrNotFound) {
+		t.Errorf("the container is there: %v", err)
+	}
+}

@@ -32,36 +32,89 @@ const (
 	SaveOCIDir        = "oci-dir"
 )
 
-// SaveImageRequest writes an image to a file or directory.
+// SaveImageRequest writes images to a file or directory.
 type SaveImageRequest struct {
-	Image    string
-	Names    []string // further names that a docker-archive shall have for it
-	Format   string
-	Output   string    // path; "" is Stdout
-	Stdout   io.Writer // archives only
-	Compress bool      // layers of a docker-dir
-	Progress cliout.Progress
+	Image        string
+	More         []string // further names that a docker-archive shall have for it or, with Many, further images
+	Many         bool
+	Format       string
+	Output       string    // path; "" is Stdout
+	Stdout       io.Writer // archives only
+	Compress     bool      // layers of a docker-dir
+	Uncompressed bool      // layers of an OCI layout stay as they are in the store
+	Progress     cliout.Progress
 }
 
-// SaveImage writes an image to a file or directory.
+// SaveImage writes images to a file or directory.
 func (e *Engine) SaveImage(ctx context.Context, req SaveImageRequest) error {
-	img, err := e.lookupSingle(req.Image)
+	switch req.Format {
+	case SaveDockerArchive, SaveOCIArchive, SaveDockerDir, SaveOCIDir:
+	default:
+		return errdef.Newf(errdef.ErrInvalid, "format value must be one of oci-dir oci-archive docker-dir docker-archive")
+	}
+	if req.Many && req.Format != SaveDockerArchive {
+		return errdef.Newf(errdef.ErrInvalid, "unsupported format %q for saving multiple images (only docker-archive)", req.Format)
+	}
+	save := e.saveOne
+	if req.Many {
+		save = e.saveMany
+	}
+	if req.Output != "" {
+		return save(ctx, req)
+	}
+	// An archive is made at a place first.
+	dir, err := os.MkdirTemp(e.Config.Engine.ImageCopyTmpDir, "podman-save-")
 	if err != nil {
 		return err
 	}
-	o := imgcopy.Options{Progress: req.Progress, Compress: req.Compress}
+	defer os.RemoveAll(dir)
+	req.Output = filepath.Join(dir, "image.tar")
+	if err := save(ctx, req); err != nil {
+		return err
+	}
+	f, err := os.Open(req.Output)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(req.Stdout, f)
+	return err
+}
+
+// saveOptions are the options of a copy out of the store.
+func (e *Engine) saveOptions(req SaveImageRequest) imgcopy.Options {
+	o := imgcopy.Options{Progress: req.Progress, Compress: req.Compress, KeepUncompressed: req.Uncompressed}
 	o.Source.Config, o.Source.Store, o.Destination.Config = e.Config, e.Store, e.Config
-	dst := ref.Location{Path: req.Output, Index: -1}
-	var name ref.Name
-	if have, err := e.ownName(img, req.Image); err == nil && !strings.Contains(have, "@") {
+	return o
+}
+
+// saveSource finds an image and the one of its names that it was asked for by;
+// there is none if that was its ID.
+func (e *Engine) saveSource(image string) (src ref.Location, name ref.Name, err error) {
+	img, err := e.LookupImage(image)
+	if err != nil {
+		return src, name, err
+	}
+	if have, err := e.ownName(img, image); err == nil && !strings.Contains(have, "@") {
 		if name, err = ref.Parse(have); err != nil {
-			return err
+			return src, name, err
 		}
 	}
+	img, err = imgcopy.ForPlatform(e.Store, img, v1.Platform{})
+	return ref.Location{Transport: ref.ContainersStorage, Image: img.ID, Index: -1}, name, err
+}
+
+func (e *Engine) saveOne(ctx context.Context, req SaveImageRequest) error {
+	src, name, err := e.saveSource(req.Image)
+	if err != nil {
+		return err
+	}
+	o := e.saveOptions(req)
+	dst := ref.Location{Path: req.Output, Index: -1}
 	switch req.Format {
 	case SaveDockerArchive:
 		dst.Transport, dst.Name = ref.DockerArchive, name
-		for _, tag := range req.Names {
+		for _, tag := range req.More {
 			full, err := newImageName(tag)
 			if err != nil {
 				return err
@@ -80,35 +133,43 @@ func (e *Engine) SaveImage(ctx context.Context, req SaveImageRequest) error {
 		}
 	case SaveDockerDir:
 		dst.Transport, o.Format = ref.Dir, imgcopy.FormatV2S2
-	default:
-		return errdef.Newf(errdef.ErrInvalid, "format value must be one of oci-dir oci-archive docker-dir docker-archive")
-	}
-	src := ref.Location{Transport: ref.ContainersStorage, Image: img.ID, Index: -1}
-	if req.Output == "" {
-		return e.saveTo(ctx, req.Stdout, dst, src, o)
 	}
 	_, err = imgcopy.Copy(ctx, dst, src, o)
 	return err
 }
 
-// saveTo writes an archive to a stream: archives are made at a place first.
-func (e *Engine) saveTo(ctx context.Context, w io.Writer, dst, src ref.Location, o imgcopy.Options) error {
-	dir, err := os.MkdirTemp(e.Config.Engine.ImageCopyTmpDir, "podman-save-")
+// saveMany writes several images, each with the names it was asked for by.
+func (e *Engine) saveMany(ctx context.Context, req SaveImageRequest) error {
+	type saved struct {
+		src   ref.Location
+		names []ref.Name
+	}
+	var images []saved
+	for _, image := range append([]string{req.Image}, req.More...) {
+		src, name, err := e.saveSource(image)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(images, func(s saved) bool { return s.src.Image == src.Image })
+		if i < 0 {
+			i = len(images)
+			images = append(images, saved{src: src})
+		}
+		if !name.IsZero() && !slices.Contains(images[i].names, name) {
+			images[i].names = append(images[i].names, name)
+		}
+	}
+	archive, err := transport.CreateDockerArchive(req.Output)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	dst.Path = filepath.Join(dir, "image.tar")
-	if _, err := imgcopy.Copy(ctx, dst, src, o); err != nil {
-		return err
+	defer archive.Close()
+	for _, s := range images {
+		if _, err := imgcopy.CopyTo(ctx, archive.Image(s.names), s.src, e.saveOptions(req)); err != nil {
+			return err
+		}
 	}
-	f, err := os.Open(dst.Path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(w, f)
-	return err
+	return archive.Finish()
 }
 
 // LoadImages makes the images of an archive or directory part of the store

@@ -183,8 +183,9 @@ func (t *imageTree) loneParents(img *store.Image) ([]*store.Image, error) {
 
 // PruneImagesRequest says which unused images to remove.
 type PruneImagesRequest struct {
-	All     bool // those with names too
-	Filters []string
+	All      bool // those with names too
+	External bool // those that only containers of other tools use too, with these
+	Filters  []string
 }
 
 // PruneImages removes images that nothing uses and returns their IDs. An
@@ -199,7 +200,10 @@ func (e *Engine) PruneImages(ctx context.Context, req PruneImagesRequest) ([]str
 			return nil, errdef.Newf(errdef.ErrInvalid, "%q can't be used as a filter to prune images: choose label or until", f.key)
 		}
 	}
-	filters := append(slices.Clone(req.Filters), "containers=false")
+	filters := slices.Clone(req.Filters)
+	if !req.External {
+		filters = append(filters, "containers=false")
+	}
 	if !req.All {
 		filters = append(filters, "dangling=true")
 	}
@@ -217,6 +221,16 @@ func (e *Engine) PruneImages(ctx context.Context, req PruneImagesRequest) ([]str
 		}
 		tree, err := e.imageTree()
 		if err != nil {
+			return removed.Deleted, err
+		}
+		users, err := tree.users()
+		if err != nil {
+			return removed.Deleted, err
+		}
+		if slices.ContainsFunc(users[img.ID], func(id string) bool { return !e.isExternal(id) }) {
+			continue
+		}
+		if err := e.freeImage(ctx, tree, img.ID, req.External); err != nil && !errors.Is(err, errdef.ErrBusy) {
 			return removed.Deleted, err
 		}
 		one, err := e.deleteImage(tree, &img.Image, false)

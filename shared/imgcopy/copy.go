@@ -38,6 +38,18 @@ func CopyFrom(ctx context.Context, dst transport.Ref, from transport.Source, o O
 	return run(ctx, to, from, keepDigests(dst, o))
 }
 
+// CopyTo copies to a place that is open already, and closes it.
+func CopyTo(ctx context.Context, to transport.Destination, src transport.Ref, o Options) (Result, error) {
+	o.complete()
+	from, err := transport.OpenSource(ctx, src, o.Source)
+	if err != nil {
+		to.Close()
+		return Result{}, fmt.Errorf("initializing source %s: %w", src, err)
+	}
+	defer from.Close()
+	return run(ctx, to, from, o)
+}
+
 // keepDigests makes a copy to a name with a digest one that changes nothing.
 func keepDigests(dst transport.Ref, o Options) Options {
 	o.PreserveDigests = o.PreserveDigests || dst.Transport == ref.Docker && dst.Name.Digest != ""

@@ -153,9 +153,31 @@ func (s *Store) MountImage(id string) (string, error) {
 	return path, nil
 }
 
-// UnmountImage takes back one MountImage, or all of them.
+// ImageMountPoint is where an image is mounted; "" when it isn't.
+func (s *Store) ImageMountPoint(id string) (string, error) {
+	img, err := s.lib.Image(id)
+	if err != nil {
+		return "", fmt.Errorf("look up image %q: %w", id, classify(err))
+	}
+	for _, layer := range append([]string{img.TopLayer}, img.MappedTopLayers...) {
+		if layer == "" {
+			continue
+		}
+		l, err := s.lib.Layer(layer)
+		if err != nil {
+			return "", fmt.Errorf("look up layer %q: %w", layer, classify(err))
+		}
+		if l.MountCount > 0 {
+			return l.MountPoint, nil
+		}
+	}
+	return "", nil
+}
+
+// UnmountImage takes back one MountImage, or all of them. What isn't mounted
+// is no error.
 func (s *Store) UnmountImage(id string, force bool) error {
-	if _, err := s.lib.UnmountImage(id, force); err != nil {
+	if _, err := s.lib.UnmountImage(id, force); err != nil && !isNotMounted(err) {
 		return fmt.Errorf("unmount image %q: %w", id, classify(err))
 	}
 	return nil

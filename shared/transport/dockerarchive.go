@@ -150,30 +150,73 @@ func (s *dockerArchive) Blob(_ context.Context, d digest.Digest) (io.ReadCloser,
 
 func (s *dockerArchive) Close() error { return s.t.close() }
 
-// dockerArchiveDestination writes what docker load reads.
-type dockerArchiveDestination struct {
+// DockerArchive is an archive of several images, as docker load reads it, under
+// way. It is in its place when it is finished.
+type DockerArchive struct {
 	w      *tarWriter
-	tags   []string
-	layers []string
-	config string
+	images []savedImage
 }
 
-func createDockerArchive(l Ref, o Options) (Destination, error) {
-	if fi, err := os.Stat(l.Path); err == nil && fi.Mode().IsRegular() && fi.Size() != 0 {
+// CreateDockerArchive begins an archive at the path.
+func CreateDockerArchive(path string) (*DockerArchive, error) {
+	if fi, err := os.Stat(path); err == nil && fi.Mode().IsRegular() && fi.Size() != 0 {
 		return nil, errdef.Newf(errdef.ErrConflict, "docker-archive doesn't support modifying existing images")
 	}
-	w, err := createTar(l.Path)
+	w, err := createTar(path)
 	if err != nil {
 		return nil, err
 	}
-	d := &dockerArchiveDestination{w: w, tags: []string{}}
+	return &DockerArchive{w: w}, nil
+}
+
+// Image is the place of one more image, which gets the names. The images of an
+// archive are written one after the other.
+func (a *DockerArchive) Image(names []ref.Name) Destination { return a.image(names) }
+
+func (a *DockerArchive) image(names []ref.Name) *dockerArchiveDestination {
+	d := &dockerArchiveDestination{archive: a, w: a.w, tags: []string{}}
+	for _, n := range names {
+		d.tags = append(d.tags, n.Tagged().String())
+	}
+	return d
+}
+
+// Finish moves the archive to its place.
+func (a *DockerArchive) Finish() error {
+	data, err := json.Marshal(a.images)
+	if err != nil {
+		return err
+	}
+	if err := a.w.member(savedManifest, int64(len(data)), bytes.NewReader(data)); err != nil {
+		return err
+	}
+	return a.w.finish()
+}
+
+// Close removes an archive that isn't finished.
+func (a *DockerArchive) Close() error { return a.w.discard() }
+
+// dockerArchiveDestination is one image of an archive.
+type dockerArchiveDestination struct {
+	archive *DockerArchive
+	alone   bool // the archive is this image's alone
+	w       *tarWriter
+	tags    []string
+	layers  []string
+	config  string
+}
+
+func createDockerArchive(l Ref, o Options) (Destination, error) {
+	a, err := CreateDockerArchive(l.Path)
+	if err != nil {
+		return nil, err
+	}
 	names := o.ExtraTags
 	if !l.Name.IsZero() {
 		names = append([]ref.Name{l.Name}, names...)
 	}
-	for _, n := range names {
-		d.tags = append(d.tags, n.Tagged().String())
-	}
+	d := a.image(names)
+	d.alone = true
 	return d, nil
 }
 
@@ -211,14 +254,16 @@ func (d *dockerArchiveDestination) PutManifest(_ context.Context, m Manifest, in
 }
 
 func (d *dockerArchiveDestination) Commit(context.Context) error {
-	data, err := json.Marshal([]savedImage{{Config: d.config, RepoTags: d.tags, Layers: d.layers}})
-	if err != nil {
-		return err
+	d.archive.images = append(d.archive.images, savedImage{Config: d.config, RepoTags: d.tags, Layers: d.layers})
+	if d.alone {
+		return d.archive.Finish()
 	}
-	if err := d.w.member(savedManifest, int64(len(data)), bytes.NewReader(data)); err != nil {
-		return err
-	}
-	return d.w.finish()
+	return nil
 }
 
-func (d *dockerArchiveDestination) Close() error { return d.w.discard() }
+func (d *dockerArchiveDestination) Close() error {
+	if d.alone {
+		return d.archive.Close()
+	}
+	return nil
+}

@@ -17,9 +17,9 @@ func NewSave(a *app.App) *cobra.Command {
 	req := engine.SaveImageRequest{}
 	var shown cliflag.Progress
 	cmd := &cobra.Command{
-		Use:     "save [options] IMAGE [NAME...]",
-		Short:   "Save an image to an archive",
-		Long:    "Save an image to docker-archive or oci-archive on the local machine. Default is docker-archive, in which the image can have further names.",
+		Use:     "save [options] IMAGE [IMAGE...]",
+		Short:   "Save image(s) to an archive",
+		Long:    "Save an image to docker-archive or oci-archive on the local machine. Default is docker-archive, in which the image can have further names, or further images can be.",
 		Example: "  podman save --quiet -o myimage.tar imageID\n  podman save --format docker-dir -o ubuntu-dir ubuntu\n  podman save > alpine-all.tar alpine:latest",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -31,14 +31,16 @@ func NewSave(a *app.App) *cobra.Command {
 	f := cmd.Flags()
 	f.BoolVar(&req.Compress, "compress", false, "Compress tarball image layers when saving to a directory using the 'dir' transport. (default is same compression type as source)")
 	f.StringVar(&req.Format, "format", engine.SaveDockerArchive, "Save image to oci-archive, oci-dir (directory with oci manifest type), docker-archive, docker-dir (directory with v2s2 manifest type)")
+	f.BoolVarP(&req.Many, "multi-image-archive", "m", false, "Interpret additional arguments as images not tags and create a multi-image-archive (only for docker-archive)")
 	f.StringVarP(&req.Output, "output", "o", "", "Write to a specified file (default: stdout, which must be redirected)")
+	f.BoolVar(&req.Uncompressed, "uncompressed", false, "Accept uncompressed layers when copying OCI images")
 	shown.Bind(f, "Suppress the output")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		isDir := req.Format == engine.SaveDockerDir || req.Format == engine.SaveOCIDir
 		switch {
 		case req.Compress && req.Format != engine.SaveDockerDir:
 			return errdef.Newf(errdef.ErrInvalid, "--compress can only be set when --format is 'docker-dir'")
-		case len(args) > 1 && req.Format != engine.SaveDockerArchive:
+		case len(args) > 1 && !req.Many && req.Format != engine.SaveDockerArchive:
 			return errdef.Newf(errdef.ErrInvalid, "only a docker-archive can hold further names of an image")
 		case req.Output == "" && isDir:
 			return errdef.Newf(errdef.ErrInvalid, "a directory can't be written to standard output: say where with --output")
@@ -54,7 +56,7 @@ func NewSave(a *app.App) *cobra.Command {
 			return err
 		}
 		defer e.Close()
-		req.Image, req.Names = args[0], args[1:]
+		req.Image, req.More = args[0], args[1:]
 		if req.Output == "" {
 			req.Stdout = os.Stdout
 		}
