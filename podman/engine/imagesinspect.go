@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/store"
@@ -68,7 +69,7 @@ func (e *Engine) InspectImage(name string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := &ImageInfo{ID: img.ID, Digest: img.Digest.String(), RepoTags: repoTags(&img), RepoDigests: repoDigests(&img), Comment: comment(doc),
+	info := &ImageInfo{ID: img.ID, RepoTags: repoTags(&img), RepoDigests: repoDigests(&img), Comment: doc.Comment,
 		Created: doc.Created, Config: doc.Config.ImageConfig, Version: doc.DockerVersion, Author: doc.Author, Architecture: doc.Architecture,
 		Os: doc.OS, Labels: doc.Config.Labels, User: doc.Config.User, History: doc.History, NamesHistory: list(img.NamesHistory),
 		HealthCheck: doc.Config.Healthcheck, RootFS: RootFSInfo{Type: doc.RootFS.Type, Layers: []string{}}, Annotations: map[string]string{}}
@@ -101,7 +102,11 @@ func (e *Engine) inspectManifest(id string, info *ImageInfo) error {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return errdef.Newf(errdef.ErrInvalid, "read manifest of image %q: %w", id, err)
 	}
+	info.Digest = digest.FromBytes(data).String() // of the newest manifest, if the image has several
 	info.ManifestType = first(m.MediaType, spec.MediaTypeImageManifest)
+	if n := len(info.History); info.Comment == "" && n > 0 && info.ManifestType == spec.MediaTypeImageManifest {
+		info.Comment = info.History[n-1].Comment // only the other format has one of the image
+	}
 	if m.Annotations != nil {
 		info.Annotations = m.Annotations
 	}
@@ -128,14 +133,6 @@ func (e *Engine) graphDriver(img *store.Image) (GraphDriverInfo, error) {
 	}
 	info.Data["UpperDir"], info.Data["WorkDir"] = dir(img.TopLayer, "diff"), dir(img.TopLayer, "work")
 	return info, nil
-}
-
-// comment is the configuration's, or that of the last step.
-func comment(doc *imageDoc) string {
-	if doc.Comment == "" && len(doc.History) > 0 {
-		return doc.History[len(doc.History)-1].Comment
-	}
-	return doc.Comment
 }
 
 // repoTags are the image's names that have a tag.

@@ -82,7 +82,7 @@ func (f *listFlags) run(cmd *cobra.Command, a *app.App, args []string) error {
 }
 
 func headings() map[string]string {
-	return map[string]string{"ID": "IMAGE ID", "CreatedSince": "CREATED"}
+	return map[string]string{"ID": "IMAGE ID", "CreatedSince": "CREATED", "KnownAs": "HISTORY"}
 }
 
 // layout is the format the user asked for, or the default columns.
@@ -99,7 +99,7 @@ func (f *listFlags) layout() string {
 	}
 	columns += "{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
 	if f.history {
-		columns += "\t{{.History}}"
+		columns += "\t{{.KnownAs}}"
 	}
 	return columns
 }
@@ -164,11 +164,11 @@ func (r row) ID() string                { return shortID(r.img.ID, r.whole) }
 func (r row) Id() string                { return r.img.ID } //nolint:revive // the placeholder's name
 func (r row) Digest() string            { return r.img.Digest.String() }
 func (r row) Created() string           { return r.CreatedSince() }
-func (r row) CreatedAt() string         { return r.img.Created.Local().String() }
+func (r row) CreatedAt() string         { return time.Unix(r.img.Created.Unix(), 0).String() }
 func (r row) CreatedSince() string      { return cliout.Ago(r.img.Created) }
 func (r row) CreatedTime() string       { return r.CreatedAt() }
-func (r row) VirtualSize() string       { return r.Size() }
-func (r row) SharedSize() string        { return cliout.HumanSize(0) }
+func (r row) VirtualSize() int64        { return r.img.Size }
+func (r row) SharedSize() int64         { return 0 }
 func (r row) Names() []string           { return r.img.Names }
 func (r row) RepoTags() []string        { return r.img.Names }
 func (r row) RepoDigests() []string     { return r.img.RepoDigests() }
@@ -189,11 +189,14 @@ func (r row) Size() string {
 	return cliout.HumanSize(r.img.Size)
 }
 
-func (r row) History() string {
+func (r row) History() string { return strings.Join(r.img.NamesHistory, ", ") }
+
+// KnownAs is the history in the table, whose columns are never empty.
+func (r row) KnownAs() string {
 	if len(r.img.NamesHistory) == 0 {
 		return "<none>"
 	}
-	return strings.Join(r.img.NamesHistory, ", ")
+	return r.History()
 }
 
 // must gives what is read from the store for a column. An error is kept for
