@@ -20,7 +20,7 @@ type stepCache struct {
 	dir string
 }
 
-func cacheDir(st *store.Store) string { return filepath.Join(st.GraphRoot(), "build-cache") }
+func cacheDir(st *store.Store) string { return st.BuildCache() }
 
 func openCache(st *store.Store) *stepCache {
 	return &stepCache{st: st, dir: filepath.Join(cacheDir(st), "steps")}

@@ -146,10 +146,12 @@ func (r *runStep) cacheMount(ctx context.Context, spec *specs.Spec, m dockerfile
 	if err != nil {
 		return err
 	}
+	how := unix.LOCK_SH // so that nobody removes it meanwhile
 	if m.Sharing == "locked" {
-		if err := r.lockCache(ctx, dir); err != nil {
-			return err
-		}
+		how = unix.LOCK_EX
+	}
+	if err := r.lockCache(ctx, dir, how); err != nil {
+		return err
 	}
 	options := []string{"rbind", "bind", "nosuid", "nodev", "rprivate"}
 	if m.ReadOnly {
@@ -159,15 +161,16 @@ func (r *runStep) cacheMount(ctx context.Context, spec *specs.Spec, m dockerfile
 	return nil
 }
 
-// lockCache keeps others off a cache directory until the step ends.
-func (r *runStep) lockCache(ctx context.Context, dir string) error {
+// lockCache keeps others from a cache directory, or from changing that it is
+// there, until the step ends.
+func (r *runStep) lockCache(ctx context.Context, dir string, how int) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 	r.locks = append(r.locks, f)
 	locked := make(chan error, 1)
-	go func() { locked <- unix.Flock(int(f.Fd()), unix.LOCK_EX) }()
+	go func() { locked <- unix.Flock(int(f.Fd()), how) }()
 	select {
 	case err := <-locked:
 		return err

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/store"
+	"golang.org/x/sys/unix"
 )
 
 // RemoveImagesRequest says which images to remove.
@@ -186,6 +189,8 @@ type PruneImagesRequest struct {
 	All      bool // those with names too
 	External bool // those that only containers of other tools use too, with these
 	Filters  []string
+
+	BuildCache bool // the contents of builds' cache mounts too
 }
 
 // PruneImages removes images that nothing uses and returns their IDs. An
@@ -208,6 +213,9 @@ func (e *Engine) PruneImages(ctx context.Context, req PruneImagesRequest) ([]str
 		filters = append(filters, "dangling=true")
 	}
 	images, err := e.ListImages(ListImagesRequest{All: true, Filters: filters})
+	if err == nil && req.BuildCache {
+		err = e.pruneCacheMounts()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -240,6 +248,34 @@ func (e *Engine) PruneImages(ctx context.Context, req PruneImagesRequest) ([]str
 		}
 	}
 	return removed.Deleted, nil
+}
+
+// pruneCacheMounts removes the contents of cache mounts that no build uses.
+func (e *Engine) pruneCacheMounts() error {
+	dir := filepath.Join(e.Store.BuildCache(), "mounts")
+	entries, err := os.ReadDir(dir)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	for _, entry := range entries {
+		if err := removeUnlocked(filepath.Join(dir, entry.Name())); err != nil {
+			return fmt.Errorf("remove build cache: %w", err)
+		}
+	}
+	return nil
+}
+
+// removeUnlocked removes a directory that nobody holds a lock on.
+func removeUnlocked(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return nil // a build is at it
+	}
+	return os.RemoveAll(path)
 }
 
 // JoinErrors makes one error of several, in the form that lists them; one

@@ -89,5 +89,9 @@ func (s *Store) GraphRoot() string { return s.lib.GraphRoot() }
 // RunRoot is the directory of the data that a reboot may clear.
 func (s *Store) RunRoot() string { return s.lib.RunRoot() }
 
+// BuildCache is the directory of what builders keep for later builds: the
+// contents of their cache mounts below "mounts", and notes of their own.
+func (s *Store) BuildCache() string { return filepath.Join(s.GraphRoot(), "build-cache") }
+
 // Driver is the name of the storage driver.
 func (s *Store) Driver() string { return s.lib.GraphDriverName() }

@@ -5,18 +5,8 @@ import (
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/engine"
-	"github.com/podsuite/podsuite/shared/cliout"
-	"github.com/podsuite/podsuite/shared/errdef"
-	"github.com/podsuite/podsuite/shared/store"
 	"github.com/spf13/cobra"
 )
-
-// diffJSON is what `diff --format json` prints.
-type diffJSON struct {
-	Changed []string `json:"changed,omitempty"`
-	Added   []string `json:"added,omitempty"`
-	Deleted []string `json:"deleted,omitempty"`
-}
 
 // NewDiff is `podman diff`.
 func NewDiff(a *app.App) *cobra.Command {
@@ -32,8 +22,8 @@ func NewDiff(a *app.App) *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", "", "Change the output format (json)")
 	pick.bindLatest(cmd)
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
-		if format != "" && format != "json" {
-			return errdef.Newf(errdef.ErrInvalid, "only supported value for '--format' is 'json'")
+		if err := app.CheckChangesFormat(format); err != nil {
+			return err
 		}
 		name, rest, err := pick.one(e, args, fmt.Sprintf("%q requires a name, id, or the \"--latest\" flag", cmd.CommandPath()))
 		if err != nil {
@@ -43,26 +33,7 @@ func NewDiff(a *app.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return printChanges(cmd, all, format)
+		return app.PrintChanges(cmd, all, format)
 	})
 	return cmd
-}
-
-func printChanges(cmd *cobra.Command, all []store.Change, format string) error {
-	if format == "json" {
-		var d diffJSON
-		lists := map[store.ChangeKind]*[]string{store.Modified: &d.Changed, store.Added: &d.Added, store.Deleted: &d.Deleted}
-		for _, c := range all {
-			list := lists[c.Kind]
-			*list = append(*list, c.Path)
-		}
-		return cliout.JSON(cmd.OutOrStdout(), d, cliout.IndentInspect)
-	}
-	letters := map[store.ChangeKind]string{store.Modified: "C", store.Added: "A", store.Deleted: "D"}
-	for _, c := range all {
-		if _, err := fmt.Fprintln(cmd.OutOrStdout(), letters[c.Kind], c.Path); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -20,7 +20,7 @@ func NewImage(a *app.App) *cobra.Command {
 		Long:  "Manage images",
 	}
 	for _, add := range []func(*app.App) *cobra.Command{
-		NewExists, NewHistory, NewImport, NewInspect, NewList, NewLoad, NewMount, NewPrune, NewPull, NewPush, NewRemove, NewSave, NewScp, NewSearch, NewTag, NewTree, NewUnmount, NewUntag,
+		NewDiff, NewExists, NewHistory, NewImport, NewInspect, NewList, NewLoad, NewMount, NewPrune, NewPull, NewPush, NewRemove, NewSave, NewScp, NewSearch, NewTag, NewTree, NewUnmount, NewUntag,
 	} {
 		cmd.AddCommand(add(a))
 	}

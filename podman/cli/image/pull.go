@@ -30,6 +30,7 @@ func NewPull(a *app.App) *cobra.Command {
 	f := cmd.Flags()
 	reg.Bind(f)
 	retry.Bind(f)
+	cliflag.BindContentTrust(f)
 	platform.Bind(f)
 	shown.Bind(f, "Suppress output information when pulling images")
 	f.BoolVarP(&allTags, "all-tags", "a", false, "All tagged images in the repository will be pulled")

@@ -29,6 +29,7 @@ func NewPush(a *app.App) *cobra.Command {
 	f := cmd.Flags()
 	reg.Bind(f)
 	retry.Bind(f)
+	cliflag.BindContentTrust(f)
 	format.Bind(f)
 	compression.Bind(f)
 	digestFile.Bind(f)

@@ -95,6 +95,7 @@ func NewPrune(a *app.App) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&req.All, "all", "a", false, "Remove all images not in use by containers, not just dangling ones")
+	f.BoolVar(&req.BuildCache, "build-cache", false, "Remove persistent build cache created by --mount=type=cache")
 	f.BoolVar(&req.External, "external", false, "Remove images even when they are used by external containers (e.g., by build containers)")
 	f.StringArrayVar(&req.Filters, "filter", nil, "Provide filter values (e.g. 'label=<key>=<value>')")
 	f.BoolVarP(&force, "force", "f", false, "Do not prompt for confirmation")
