@@ -8,9 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/spf13/cobra"
@@ -170,15 +168,10 @@ func printError(opts MainOptions, st style, err error) {
 		return
 	}
 	if st.log {
-		fmt.Fprintf(opts.Stderr, "time=%q level=fatal msg=%s\n", time.Now().Format(time.RFC3339), strconv.Quote(err.Error()))
+		(&Log{W: opts.Stderr}).line("fatal", err.Error())
 		return
 	}
 	fmt.Fprintf(opts.Stderr, "Error: %s\n", strings.TrimSuffix(err.Error(), "\n"))
-}
-
-// Warn prints a warning in the form that all three programs use.
-func Warn(w io.Writer, format string, args ...any) {
-	fmt.Fprintf(w, "time=%q level=warning msg=%s\n", time.Now().Format(time.RFC3339), strconv.Quote(fmt.Sprintf(format, args...)))
 }
 
 // Interruptible is a context that SIGINT, SIGTERM and SIGHUP cancel, for

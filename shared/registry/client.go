@@ -38,6 +38,7 @@ type Options struct {
 	Retries     int           // further attempts after a transient error
 	RetryDelay  time.Duration // 0: 1 s, doubled each time
 	Log         func(string)  // nil: told of each request otherwise
+	Pool        *Pool         // nil: a client is used once
 }
 
 // DefaultUserAgent names the client when Options don't.
@@ -69,6 +70,14 @@ func New(cfg *config.Config, name ref.Name, insecure bool, opts Options) (*Clien
 	if opts.UserAgent == "" {
 		opts.UserAgent = DefaultUserAgent
 	}
+	create := func() (*Client, error) { return newClient(cfg, name, insecure, opts) }
+	if opts.Pool != nil {
+		return opts.Pool.client(name.Repository(), insecure, create)
+	}
+	return create()
+}
+
+func newClient(cfg *config.Config, name ref.Name, insecure bool, opts Options) (*Client, error) {
 	c := &Client{repo: name.Repository(), insecure: insecure, opts: opts, cfg: cfg, tokens: map[string]token{}}
 	tlsConfig, err := c.tlsConfig()
 	if err != nil {
@@ -114,8 +123,12 @@ func (c *Client) Repository() ref.Name { return c.repo }
 // Insecure tells whether plain HTTP is allowed.
 func (c *Client) Insecure() bool { return c.insecure }
 
-// Close drops idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Close drops idle connections, unless a pool keeps them.
+func (c *Client) Close() {
+	if c.opts.Pool == nil {
+		c.http.CloseIdleConnections()
+	}
+}
 
 // host is the server's address: Docker Hub's has another name than its images.
 func (c *Client) host() string {

@@ -61,8 +61,7 @@ func (c *Client) manifest(ctx context.Context, id string) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, err
 	}
-	mediaType, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
-	m := Manifest{Bytes: data, MediaType: types.MediaType(strings.TrimSpace(mediaType)), Digest: digest.FromBytes(data)}
+	m := Manifest{Bytes: data, MediaType: contentType(resp), Digest: digest.FromBytes(data)}
 	if want, err := digest.Parse(id); err == nil {
 		m.Digest = want
 		if want.Algorithm().FromBytes(data) != want {
@@ -72,34 +71,44 @@ func (c *Client) manifest(ctx context.Context, id string) (Manifest, error) {
 	return m, nil
 }
 
-// HeadManifest tells the digest of a tag's manifest. A server that does not
-// say is asked for the manifest.
-func (c *Client) HeadManifest(ctx context.Context, id string) (digest.Digest, error) {
-	d, err := c.ManifestDigest(ctx, id)
-	if err != nil || d != "" {
-		return d, err
+// HeadManifest tells the digest and type of a tag's manifest without its
+// Bytes. A server that does not say is asked for the manifest.
+func (c *Client) HeadManifest(ctx context.Context, id string) (Manifest, error) {
+	m, err := c.head(ctx, id, "pull")
+	if err != nil || m.Digest != "" {
+		return m, err
 	}
-	m, err := c.Manifest(ctx, id)
+	return c.Manifest(ctx, id)
+}
+
+// ManifestDigest is the digest that the server gives for a tag that is going
+// to be written, "" if there is none or it does not say.
+func (c *Client) ManifestDigest(ctx context.Context, id string) (digest.Digest, error) {
+	m, err := c.head(ctx, id, "pull,push")
 	return m.Digest, err
 }
 
-// ManifestDigest is the digest that the server gives for a tag, "" if there is
-// none or it does not say.
-func (c *Client) ManifestDigest(ctx context.Context, id string) (digest.Digest, error) {
+func (c *Client) head(ctx context.Context, id, actions string) (Manifest, error) {
 	resp, err := c.do(ctx, request{
-		method: http.MethodHead, path: c.path("manifests/%s", id), scope: c.scope("pull,push"),
+		method: http.MethodHead, path: c.path("manifests/%s", id), scope: c.scope(actions),
 		header: http.Header{"Accept": {strings.Join(accepted(), ", ")}},
 	})
 	if err != nil {
-		return "", err
+		return Manifest{}, err
 	}
 	defer drain(resp)
 	if resp.StatusCode == http.StatusOK {
 		if d, err := digest.Parse(resp.Header.Get("Docker-Content-Digest")); err == nil {
-			return d, nil
+			return Manifest{MediaType: contentType(resp), Digest: d}, nil
 		}
 	}
-	return "", nil
+	return Manifest{}, nil
+}
+
+// contentType is the media type that the server gives, without parameters.
+func contentType(resp *http.Response) types.MediaType {
+	t, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	return types.MediaType(strings.TrimSpace(t))
 }
 
 // PutManifest uploads a manifest under a tag or its digest.
@@ -121,11 +130,11 @@ func (c *Client) PutManifest(ctx context.Context, id string, m Manifest) error {
 
 // DeleteManifest deletes the manifest that id names, and so every tag of it.
 func (c *Client) DeleteManifest(ctx context.Context, id string) error {
-	d, err := c.HeadManifest(ctx, id)
+	m, err := c.HeadManifest(ctx, id)
 	if err != nil {
 		return err
 	}
-	resp, err := c.do(ctx, request{method: http.MethodDelete, path: c.path("manifests/%s", d), scope: c.scope("*")})
+	resp, err := c.do(ctx, request{method: http.MethodDelete, path: c.path("manifests/%s", m.Digest), scope: c.scope("*")})
 	if err != nil {
 		return err
 	}

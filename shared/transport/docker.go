@@ -20,25 +20,47 @@ type dockerSource struct {
 	primary Manifest
 }
 
-// openDocker tries the places that registries.conf gives for the name, one
-// after the other.
 func openDocker(ctx context.Context, l Ref, o Options) (Source, error) {
+	return atFirst(ctx, l, o, func(client *registry.Client, id string) (Source, error) {
+		s := &dockerSource{client: client}
+		var err error
+		if s.primary, err = s.fetch(ctx, id); err != nil {
+			client.Close()
+			return nil, err
+		}
+		return s, nil
+	})
+}
+
+// HeadDocker tells digest and type of what l names in a registry, without the
+// manifest's Bytes.
+func HeadDocker(ctx context.Context, l Ref, o Options) (Manifest, error) {
+	return atFirst(ctx, l, o, func(client *registry.Client, id string) (Manifest, error) {
+		defer client.Close()
+		return client.HeadManifest(ctx, id)
+	})
+}
+
+// atFirst asks the places that registries.conf gives for the name, one after
+// the other, until one has an answer.
+func atFirst[T any](ctx context.Context, l Ref, o Options, ask func(client *registry.Client, id string) (T, error)) (T, error) {
+	var none T
 	regs, err := o.Config.Registries()
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	places, err := regs.Endpoints(l.Name.String())
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	var failed []string
 	for _, p := range places {
-		var s *dockerSource
-		if s, err = openAt(ctx, p.Name, p.Insecure, o); err == nil {
-			return s, nil
+		var answer T
+		if answer, err = askAt(p.Name, p.Insecure, o, ask); err == nil {
+			return answer, nil
 		}
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return none, ctx.Err()
 		}
 		if p.Mirror {
 			failed = append(failed, fmt.Sprintf("%s: %v", p.Name, err))
@@ -47,24 +69,20 @@ func openDocker(ctx context.Context, l Ref, o Options) (Source, error) {
 	if len(failed) > 0 {
 		err = fmt.Errorf("%w (mirrors also failed: %s)", err, strings.Join(failed, "; "))
 	}
-	return nil, err
+	return none, err
 }
 
-func openAt(ctx context.Context, name string, insecure bool, o Options) (*dockerSource, error) {
+func askAt[T any](name string, insecure bool, o Options, ask func(client *registry.Client, id string) (T, error)) (T, error) {
+	var none T
 	n, err := ref.ParseNormalized(name)
 	if err != nil {
-		return nil, fmt.Errorf("parse rewritten name %q: %w", name, err)
+		return none, fmt.Errorf("parse rewritten name %q: %w", name, err)
 	}
 	client, err := registry.New(o.Config, n, insecure, o.Registry)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
-	s := &dockerSource{client: client}
-	if s.primary, err = s.fetch(ctx, n.Identifier()); err != nil {
-		client.Close()
-		return nil, err
-	}
-	return s, nil
+	return ask(client, n.Identifier())
 }
 
 func (s *dockerSource) fetch(ctx context.Context, id string) (Manifest, error) {

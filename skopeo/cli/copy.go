@@ -78,11 +78,7 @@ func newCopy(g *global) *cobra.Command {
 // complete checks the options against each other and fills in what follows
 // from them.
 func (r *copyRequest) complete(g *global, cmd *cobra.Command) error {
-	for _, side := range []*place{&r.src, &r.dest} {
-		if side.AuthFile == "" {
-			side.AuthFile = r.authFile
-		}
-	}
+	shareAuthFile(r.authFile, &r.src, &r.dest)
 	o := &r.opts
 	if err := r.compression.Check(); err != nil {
 		return err

@@ -36,3 +36,13 @@ func (p *place) options(g *global, retry cliflag.Retry, log io.Writer) (transpor
 	}
 	return transport.Options{Config: g.cfg, Registry: o, SharedBlobDir: p.sharedBlobs}, nil
 }
+
+// shareAuthFile gives the sides without a file of credentials of their own the
+// one that --authfile names.
+func shareAuthFile(authFile string, sides ...*place) {
+	for _, side := range sides {
+		if side.AuthFile == "" {
+			side.AuthFile = authFile
+		}
+	}
+}

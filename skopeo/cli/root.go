@@ -62,7 +62,7 @@ func newRoot() *cobra.Command {
 	f.StringVar(&g.platform.Variant, "override-variant", "", "use `VARIANT` instead of the running architecture variant for choosing images")
 	f.StringVar(&g.policy, "policy", "", "Path to a trust policy file")
 	f.StringVar(&g.userAgent, "user-agent-prefix", "", "prefix to add to the user agent string")
-	root.AddCommand(newCopy(g), newDelete(g), newInspect(g), newListTags(g), newLogin(g), newLogout(g), newManifestDigest())
+	root.AddCommand(newCopy(g), newDelete(g), newInspect(g), newListTags(g), newLogin(g), newLogout(g), newManifestDigest(), newSync(g))
 	return root
 }
 
@@ -102,7 +102,7 @@ func (g *global) logTo(w io.Writer) func(string) {
 		return nil
 	}
 	return func(line string) {
-		fmt.Fprintf(w, "time=%q level=debug msg=%q\n", time.Now().Format(time.RFC3339), line)
+		(&cliout.Log{W: w}).Debug(line)
 	}
 }
 
