@@ -3,12 +3,10 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/storage"
-	"go.podman.io/storage/pkg/archive"
 )
 
 // Layer is one read-only layer, or a container's read-write one.
@@ -117,17 +115,6 @@ func (s *Store) RemoveLayer(id string) error {
 		return fmt.Errorf("remove layer %q: %w", id, classify(err))
 	}
 	return nil
-}
-
-// OpenLayer reads the layer as an uncompressed tar. For a layer that came from
-// a tar it is that tar, byte for byte.
-func (s *Store) OpenLayer(id string) (io.ReadCloser, error) {
-	plain := archive.Uncompressed
-	rc, err := s.lib.Diff("", id, &storage.DiffOptions{Compression: &plain})
-	if err != nil {
-		return nil, fmt.Errorf("open layer %q: %w", id, classify(err))
-	}
-	return rc, nil
 }
 
 // Mount mounts a container, or a layer, and returns where. Each Mount needs an

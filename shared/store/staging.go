@@ -36,11 +36,7 @@ func claim(dir string) (*os.File, error) {
 // pruneStaging removes what killed processes left. Nothing depends on its
 // success.
 func (s *Store) pruneStaging() {
-	base := s.opts.ImageStore
-	if base == "" {
-		base = s.GraphRoot()
-	}
-	base = filepath.Join(base, s.Driver(), "staging")
+	base := filepath.Join(s.imageRoot(), s.Driver(), "staging")
 	entries, err := os.ReadDir(base)
 	if err != nil {
 		return

@@ -315,7 +315,6 @@ func (d *storedDestination) commitLayer(ctx context.Context, parent string, dg d
 			return store.Layer{}, err
 		}
 		staged, err = d.st.StageLayer(ctx, store.Blob{Size: -1}, r)
-		// An open layer keeps the store locked against changes.
 		if err = firstError(err, r.Close()); err != nil {
 			return store.Layer{}, err
 		}
