@@ -87,6 +87,7 @@ func open(ctx context.Context, dst, src transport.Ref, o Options) (transport.Sou
 // run copies between opened places and closes the destination.
 func run(ctx context.Context, to transport.Destination, from transport.Source, o Options) (Result, error) {
 	c := &copier{Options: o, src: from, dst: to, cache: openCache(o.Destination.Config)}
+	c.zip = &compressors{format: o.CompressFormat, level: o.CompressLevel}
 	if _, ok := to.(transport.Plain); ok {
 		c.Decompress = true
 	}
@@ -114,6 +115,7 @@ type copier struct {
 	src   transport.Source
 	dst   transport.Destination
 	cache *cache
+	zip   *compressors
 }
 
 // all copies what the reference names.

@@ -2,6 +2,7 @@ package imgcopy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -77,8 +78,13 @@ func (c *copier) blobs(ctx context.Context, layers []v1.Descriptor, have []bool,
 		first[layers[i].Digest] = i
 	}
 	digests := make([]v1.Hash, len(layers))
+	order := make([]int, len(layers))
 	for i := range layers {
-		digests[i] = layers[i].Digest
+		digests[i], order[i] = layers[i].Digest, i
+	}
+	// The largest first, so that none is left alone at the end.
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(layers[b].Size, layers[a].Size) })
+	for _, i := range order {
 		if first[digests[i]] != i {
 			continue
 		}

@@ -86,6 +86,13 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// answer has f see each request first.
+func (w *world) answer(f func(w http.ResponseWriter, r *http.Request) (done bool)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hook = f
+}
+
 // place reads a reference; REG is the registry and DIR the directory.
 func (w *world) place(s string) transport.Ref {
 	w.t.Helper()
@@ -309,14 +316,14 @@ func TestMountInsteadOfUpload(t *testing.T) {
 	w.layout("src", 2, "amd64")
 	w.mustCopy("docker://REG/a/img:1", "oci:DIR/src")
 	var asked []string
-	w.hook = func(rw http.ResponseWriter, r *http.Request) bool {
+	w.answer(func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPost && r.URL.Query().Get("from") == "a/img" {
 			w.mu.Lock()
 			asked = append(asked, r.URL.Query().Get("mount"))
 			w.mu.Unlock()
 		}
 		return false
-	}
+	})
 	w.mustCopy("docker://REG/b/img:1", "docker://REG/a/img:1")
 	if len(asked) != 3 {
 		t.Errorf("mounts asked for: %v", asked)
@@ -332,13 +339,13 @@ func TestBadBlobsAreRefused(t *testing.T) {
 		"endless":       func(w http.ResponseWriter) { w.Write(make([]byte, 1<<20)) },
 		"missing":       func(w http.ResponseWriter) { w.WriteHeader(404) },
 	} {
-		w.hook = func(rw http.ResponseWriter, r *http.Request) bool {
+		w.answer(func(rw http.ResponseWriter, r *http.Request) bool {
 			if r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/blobs/") {
 				return false
 			}
 			answer(rw)
 			return true
-		}
+		})
 		for _, dst := range []string{"dir:DIR/out", "oci:DIR/out", "oci-archive:DIR/out"} {
 			if _, err := w.copy(dst, "docker://REG/a/img:1"); err == nil || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%s to %s: %v", name, dst, err)
@@ -470,12 +477,12 @@ func TestPullPolicies(t *testing.T) {
 		t.Fatal(err)
 	}
 	var requests int
-	w.hook = func(http.ResponseWriter, *http.Request) bool {
+	w.answer(func(http.ResponseWriter, *http.Request) bool {
 		w.mu.Lock()
 		requests++
 		w.mu.Unlock()
 		return false
-	}
+	})
 	for _, p := range []string{PullMissing, PullNever} {
 		if got, err := Pull(ctx, st, w.cfg, name, PullOptions{Policy: p}); err != nil || got != id || requests != 0 {
 			t.Errorf("%s: %s, %v, %d requests", p, got, err, requests)
@@ -497,7 +504,7 @@ func TestFailedPullLeavesNothing(t *testing.T) {
 	st := w.store()
 	w.layout("src", 3, "amd64")
 	w.mustCopy("docker://REG/a/img:1", "oci:DIR/src")
-	w.hook = func(rw http.ResponseWriter, r *http.Request) bool {
+	w.answer(func(rw http.ResponseWriter, r *http.Request) bool {
 		bad := false
 		if r.Method == http.MethodGet {
 			bad = strings.Contains(r.URL.Path, digest.FromBytes(zipped(layerTar(2))).String())
@@ -506,7 +513,7 @@ func TestFailedPullLeavesNothing(t *testing.T) {
 			rw.Write([]byte("not the layer"))
 		}
 		return bad
-	}
+	})
 	if _, err := Pull(context.Background(), st, w.cfg, w.host+"/a/img:1", PullOptions{}); err == nil {
 		t.Fatal("no error")
 	}

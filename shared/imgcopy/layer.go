@@ -175,7 +175,7 @@ func (c *copier) compressed(ctx context.Context, diffID digest.Digest, d v1.Desc
 		if err != nil {
 			return nil, err
 		}
-		return compress(r, c.CompressFormat, c.CompressLevel)
+		return c.zip.compress(r)
 	}, bar)
 	if err == nil && diffID != "" {
 		c.cache.add(known{DiffID: diffID, Digest: transport.Digest(out), Size: out.Size, Format: c.CompressFormat})

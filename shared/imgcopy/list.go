@@ -104,6 +104,7 @@ func (c *copier) variants(ctx context.Context, src transport.Source, d v1.Descri
 		c.Progress.Say(fmt.Sprintf("Replicating image %s as %s", d.Digest, format))
 		one := *c
 		one.CompressFormat, one.CompressLevel, one.ForceCompress = format, 0, true
+		one.zip = &compressors{format: format}
 		if format == "zstd" {
 			one.Format = FormatOCI // the other format has no such layers
 		}

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"hash"
 	"io"
+	"runtime"
+	"sync"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -98,43 +100,71 @@ func CheckCompression(format string, level int) error {
 	return nil
 }
 
-// compress gives r's content compressed; the work is done in a goroutine that
-// ends with Close at the latest. r is closed with it.
-func compress(r io.ReadCloser, format string, level int) (io.ReadCloser, error) {
-	pr, pw := io.Pipe()
-	out := bufio.NewWriterSize(pw, 256<<10)
-	w, err := compressor(out, format, level)
-	if err != nil {
-		r.Close()
-		return nil, err
+// compressors make the compressed forms of a copy's layers.
+type compressors struct {
+	format string
+	level  int // 0: the default
+	once   sync.Once
+	gzip   *gzipper
+	zstd   chan struct{} // a place for each layer that is compressed at once
+	err    error
+}
+
+func (c *compressors) open() {
+	if c.format == "zstd" {
+		c.zstd = make(chan struct{}, min(runtime.GOMAXPROCS(0), maxZstd))
+		return
 	}
+	level := c.level
+	if level == 0 {
+		level = defaultGzipLevel
+	}
+	c.gzip, c.err = newGzipper(level)
+}
+
+// compress gives r's content compressed. r is closed with it, and the
+// goroutines that do the work end with Close at the latest.
+func (c *compressors) compress(r io.ReadCloser) (io.ReadCloser, error) {
+	c.once.Do(c.open)
+	switch {
+	case c.err != nil:
+		r.Close()
+		return nil, c.err
+	case c.gzip != nil:
+		return c.gzip.compress(r), nil
+	}
+	pr, pw := io.Pipe()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, err := io.CopyBuffer(onlyWriter{w}, onlyReader{r}, make([]byte, 128<<10))
-		if cerr := w.Close(); err == nil {
-			err = cerr
-		}
-		if ferr := out.Flush(); err == nil {
-			err = ferr
-		}
-		pw.CloseWithError(err)
+		c.zstd <- struct{}{}
+		defer func() { <-c.zstd }()
+		pw.CloseWithError(c.zstdTo(pw, r))
 	}()
 	return &piped{pr, r, done}, nil
 }
 
-func compressor(w io.Writer, format string, level int) (io.WriteCloser, error) {
-	if format == "zstd" {
-		l := zstd.SpeedDefault
-		if level > 0 {
-			l = zstd.EncoderLevelFromZstd(level)
-		}
-		return zstd.NewWriter(w, zstd.WithEncoderLevel(l), zstd.WithEncoderConcurrency(1))
+// maxZstd bounds the layers that are compressed at once: each takes some 20 MB.
+const maxZstd = 2
+
+func (c *compressors) zstdTo(w io.Writer, r io.Reader) error {
+	level := zstd.SpeedDefault
+	if c.level > 0 {
+		level = zstd.EncoderLevelFromZstd(c.level)
 	}
-	if level == 0 {
-		level = defaultGzipLevel
+	out := bufio.NewWriterSize(w, 256<<10)
+	z, err := zstd.NewWriter(out, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return err
 	}
-	return gzip.NewWriterLevel(w, level)
+	_, err = io.CopyBuffer(onlyWriter{z}, onlyReader{r}, make([]byte, 128<<10))
+	if cerr := z.Close(); err == nil {
+		err = cerr
+	}
+	if ferr := out.Flush(); err == nil {
+		err = ferr
+	}
+	return err
 }
 
 // piped is the reading end of a goroutine's work on r.

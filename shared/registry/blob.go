@@ -228,5 +228,11 @@ func (u *Upload) Cancel(ctx context.Context) {
 	}
 }
 
-// onlyReader hides what else a reader can do: net/http would close it.
+// onlyReader hides what else a reader can do: net/http would close it. Where
+// the size is unknown it writes larger pieces than net/http would read.
 type onlyReader struct{ io.Reader }
+
+// WriteTo is io.WriterTo.
+func (r onlyReader) WriteTo(w io.Writer) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r.Reader}, make([]byte, 256<<10))
+}
