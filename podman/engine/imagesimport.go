@@ -14,12 +14,13 @@ import (
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/fetch"
 	"github.com/podsuite/podsuite/shared/store"
 )
 
 // ImportImageRequest makes an image of a root file system.
 type ImportImageRequest struct {
-	Path              string   // a tar, plain or compressed; "-" is Stdin
+	Path              string   // a tar, plain or compressed, or its address in the web; "-" is Stdin
 	Stdin             *os.File // for "-"
 	Name              string   // of the image, or ""
 	Changes           []string // instructions of a Containerfile
@@ -43,7 +44,7 @@ func (e *Engine) ImportImage(ctx context.Context, req ImportImageRequest) (strin
 		}
 		names = []string{name}
 	}
-	in, size, made, err := openImport(req)
+	in, size, made, err := openImport(ctx, req)
 	if err != nil {
 		return "", err
 	}
@@ -66,8 +67,18 @@ func (e *Engine) ImportImage(ctx context.Context, req ImportImageRequest) (strin
 }
 
 // openImport opens the tar; its size is -1 if unknown.
-func openImport(req ImportImageRequest) (in *os.File, size int64, made time.Time, err error) {
-	in = req.Stdin
+func openImport(ctx context.Context, req ImportImageRequest) (r io.ReadCloser, size int64, made time.Time, err error) {
+	if fetch.IsURL(req.Path) {
+		f, err := fetch.Open(ctx, req.Path)
+		if err != nil {
+			return nil, 0, made, err
+		}
+		if made = f.Modified.UTC(); made.IsZero() {
+			made = time.Now().UTC()
+		}
+		return f, f.Size, made, nil
+	}
+	in := req.Stdin
 	if req.Path != "-" {
 		if in, err = os.Open(req.Path); err != nil {
 			return nil, 0, made, fmt.Errorf("error opening %q: %w", req.Path, err)

@@ -50,12 +50,14 @@ func Transports() []string {
 
 // HasTransport tells whether s starts with the name of a known transport.
 func HasTransport(s string) bool {
-	t, _, ok := strings.Cut(s, ":")
+	t, rest, ok := strings.Cut(s, ":")
 	if !ok {
 		return false
 	}
 	switch t {
-	case Docker, OCI, Dir, OCIArchive, DockerArchive, ContainersStorage, DockerDaemon:
+	case Docker:
+		return strings.HasPrefix(rest, "//") // else it is the image docker with a tag
+	case OCI, Dir, OCIArchive, DockerArchive, ContainersStorage, DockerDaemon:
 		return true
 	}
 	return false

@@ -148,6 +148,10 @@ type tarWriter struct {
 func createTar(path string) (*tarWriter, error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".archive-*")
 	if err != nil {
+		// The name of the file beside it is of no use to anybody.
+		if perr := new(os.PathError); errors.As(err, &perr) {
+			err = perr.Err
+		}
 		return nil, fmt.Errorf("create archive %q: %w", path, err)
 	}
 	return &tarWriter{path: path, tmp: tmp, tw: tar.NewWriter(tmp), have: map[string]bool{}}, nil

@@ -3,13 +3,11 @@ package image
 import (
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
-	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/spf13/cobra"
 )
 
@@ -33,9 +31,6 @@ func NewImport(a *app.App) *cobra.Command {
 	shown.Bind(f, "Suppress output")
 	f.StringVar(&req.Variant, "variant", "", "Set the variant of the imported image")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if isURL(args[0]) {
-			return errdef.Newf(errdef.ErrUnsupported, "importing from the web is not supported: download %q and import the file", args[0])
-		}
 		var err error
 		if req.Progress, err = shown.On(os.Stderr); err != nil {
 			return err
@@ -57,8 +52,4 @@ func NewImport(a *app.App) *cobra.Command {
 		return nil
 	}
 	return cmd
-}
-
-func isURL(s string) bool {
-	return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
 }
