@@ -121,7 +121,7 @@ const (
 
 // entry reads the files and makes the artifact's manifest (OCI image manifest,
 // guidelines for artifact usage).
-func (a Artifact) entry(ctx context.Context) (Entry, error) {
+func (a Artifact) entry(ctx context.Context) (entry, error) {
 	one := &artifact{content: map[digest.Digest][]byte{}, paths: map[digest.Digest]string{}}
 	m := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, ArtifactType: a.Type, Subject: a.subject, Layers: []v1.Descriptor{}}
 	if m.ArtifactType == "" {
@@ -129,19 +129,19 @@ func (a Artifact) entry(ctx context.Context) (Entry, error) {
 	}
 	var err error
 	if m.Config, err = a.config(one); err != nil {
-		return Entry{}, err
+		return entry{}, err
 	}
 	for _, file := range a.Files {
 		if err := ctx.Err(); err != nil {
-			return Entry{}, err
+			return entry{}, err
 		}
 		path, err := filepath.Abs(file)
 		if err != nil {
-			return Entry{}, err
+			return entry{}, err
 		}
 		d, err := a.layer(path)
 		if err != nil {
-			return Entry{}, fmt.Errorf("reading %q to determine its digest: %w", file, err)
+			return entry{}, fmt.Errorf("reading %q to determine its digest: %w", file, err)
 		}
 		m.Layers = append(m.Layers, d)
 		one.files = append(one.files, path)
@@ -150,11 +150,11 @@ func (a Artifact) entry(ctx context.Context) (Entry, error) {
 	}
 	data, err := json.Marshal(m)
 	if err != nil {
-		return Entry{}, err
+		return entry{}, err
 	}
 	one.manifest = string(data)
 	hash, err := v1.NewHash(digest.FromBytes(data).String())
-	return Entry{artifact: one, Descriptor: v1.Descriptor{MediaType: m.MediaType, Size: int64(len(data)), Digest: hash, ArtifactType: m.ArtifactType}}, err
+	return entry{artifact: one, Descriptor: v1.Descriptor{MediaType: m.MediaType, Size: int64(len(data)), Digest: hash, ArtifactType: m.ArtifactType}}, err
 }
 
 func (a Artifact) config(one *artifact) (v1.Descriptor, error) {

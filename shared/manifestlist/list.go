@@ -14,8 +14,8 @@ import (
 	"github.com/podsuite/podsuite/shared/transport"
 )
 
-// List is a list of images of the store. Changes are made within update.
-type List struct {
+// list is a list of images of the store. Changes are made within update.
+type list struct {
 	ID    string
 	Index v1.IndexManifest
 
@@ -27,8 +27,8 @@ type List struct {
 
 // create makes a list under the name, which is a full one. A taken name is a
 // *store.ConflictError.
-func create(st *store.Store, name string, annotations map[string]string, entries []Entry) (string, error) {
-	l := &List{st: st, places: map[digest.Digest]string{}}
+func create(st *store.Store, name string, annotations map[string]string, entries []entry) (string, error) {
+	l := &list{st: st, places: map[digest.Digest]string{}}
 	l.Index.Annotations = annotations
 	for _, e := range entries {
 		l.add(e)
@@ -42,12 +42,12 @@ func create(st *store.Store, name string, annotations map[string]string, entries
 }
 
 // open reads the list with the ID.
-func open(st *store.Store, id string) (*List, error) {
+func open(st *store.Store, id string) (*list, error) {
 	docs, err := st.List(id)
 	if err != nil {
 		return nil, err
 	}
-	l := &List{ID: id, st: st, places: map[digest.Digest]string{}}
+	l := &list{ID: id, st: st, places: map[digest.Digest]string{}}
 	index, err := transport.ParseIndex(docs.Manifest)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func open(st *store.Store, id string) (*List, error) {
 }
 
 // update changes the list with the ID; nobody else changes it meanwhile.
-func update(st *store.Store, id string, change func(*List) error) error {
+func update(st *store.Store, id string, change func(*list) error) error {
 	unlock, err := st.LockList(id)
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func update(st *store.Store, id string, change func(*List) error) error {
 // docs are the documents of the list as the store keeps them. What the list
 // had when it was read stays in those beside the manifest, so that they fit
 // whichever manifest is there when a process is killed.
-func (l *List) docs() (store.ListDocs, error) {
+func (l *list) docs() (store.ListDocs, error) {
 	keep := append(l.digests(), l.had...)
 	maps.DeleteFunc(l.places, func(d digest.Digest, _ string) bool { return !slices.Contains(keep, d) })
 	l.artifacts.keep(keep)
@@ -116,7 +116,7 @@ func (l *List) docs() (store.ListDocs, error) {
 	return docs, nil
 }
 
-func (l *List) digests() []digest.Digest {
+func (l *list) digests() []digest.Digest {
 	out := make([]digest.Digest, len(l.Index.Manifests))
 	for i, d := range l.Index.Manifests {
 		out[i] = transport.Digest(d)
@@ -124,19 +124,19 @@ func (l *List) digests() []digest.Digest {
 	return out
 }
 
-// Entry is an image, or an artifact, of a list.
-type Entry struct {
+// entry is an image, or an artifact, of a list.
+type entry struct {
 	Descriptor v1.Descriptor
 	place      string    // reference of where it lies
 	artifact   *artifact // the content, if it is one made for the list
 }
 
-// Digest is the digest of the entry's manifest.
-func (e Entry) Digest() digest.Digest { return transport.Digest(e.Descriptor) }
+// digest is the digest of the entry's manifest.
+func (e entry) digest() digest.Digest { return transport.Digest(e.Descriptor) }
 
 // add adds an entry, or replaces the one with the same digest.
-func (l *List) add(e Entry) {
-	d := e.Digest()
+func (l *list) add(e entry) {
+	d := e.digest()
 	if i := slices.Index(l.digests(), d); i >= 0 {
 		l.Index.Manifests[i] = e.Descriptor
 	} else {
@@ -150,7 +150,7 @@ func (l *List) add(e Entry) {
 }
 
 // remove takes the entry with the digest from the list.
-func (l *List) remove(d digest.Digest) error {
+func (l *list) remove(d digest.Digest) error {
 	i := slices.Index(l.digests(), d)
 	if i < 0 {
 		return errdef.Newf(errdef.ErrNotFound, "no instance matching digest %q found in manifest list", d)
@@ -160,7 +160,7 @@ func (l *List) remove(d digest.Digest) error {
 }
 
 // find gives the list's entry with the digest, to be changed.
-func (l *List) find(d digest.Digest) (*v1.Descriptor, error) {
+func (l *list) find(d digest.Digest) (*v1.Descriptor, error) {
 	i := slices.Index(l.digests(), d)
 	if i < 0 {
 		return nil, errdef.Newf(errdef.ErrNotFound, "no image with the digest %q in the list", d)
@@ -169,8 +169,8 @@ func (l *List) find(d digest.Digest) (*v1.Descriptor, error) {
 }
 
 // entry gives the entry with the digest together with its place or content.
-func (l *List) entry(d v1.Descriptor) Entry {
-	e := Entry{Descriptor: d, place: l.places[transport.Digest(d)]}
+func (l *list) entry(d v1.Descriptor) entry {
+	e := entry{Descriptor: d, place: l.places[transport.Digest(d)]}
 	if a, ok := l.artifacts.get(transport.Digest(d)); ok {
 		e.artifact = a
 	}

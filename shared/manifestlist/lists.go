@@ -62,7 +62,7 @@ func (s Lists) Create(ctx context.Context, req CreateRequest) (string, error) {
 		return "", taken(name, img.ID, img.List)
 	}
 	f := finder{Lists: s, registry: req.Registry, all: req.All}
-	var entries []Entry
+	var entries []entry
 	for _, image := range req.Images {
 		found, err := f.find(ctx, image)
 		if err != nil {
@@ -82,7 +82,7 @@ func (s Lists) Create(ctx context.Context, req CreateRequest) (string, error) {
 	if !req.Amend || !img.List {
 		return "", taken(name, img.ID, img.List)
 	}
-	return img.ID, update(s.Store, img.ID, func(l *List) error {
+	return img.ID, update(s.Store, img.ID, func(l *list) error {
 		for _, e := range entries {
 			l.add(e)
 		}
@@ -119,7 +119,7 @@ func (s Lists) Add(ctx context.Context, req AddRequest) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return img.ID, update(s.Store, img.ID, func(l *List) error {
+	return img.ID, update(s.Store, img.ID, func(l *list) error {
 		for _, e := range entries {
 			req.Notes.apply(&e.Descriptor)
 			l.add(e)
@@ -130,7 +130,7 @@ func (s Lists) Add(ctx context.Context, req AddRequest) (string, error) {
 
 // entries finds what is to be added. It may take long, so the list isn't
 // locked yet.
-func (s Lists) entries(ctx context.Context, req AddRequest) ([]Entry, error) {
+func (s Lists) entries(ctx context.Context, req AddRequest) ([]entry, error) {
 	f := finder{Lists: s, registry: req.Registry, all: req.All,
 		platform: v1.Platform{OS: req.Notes.OS, Architecture: req.Notes.Arch, Variant: req.Notes.Variant}}
 	if a := req.Artifact; a != nil {
@@ -143,9 +143,9 @@ func (s Lists) entries(ctx context.Context, req AddRequest) ([]Entry, error) {
 			one.subject = subject
 		}
 		e, err := one.entry(ctx)
-		return []Entry{e}, err
+		return []entry{e}, err
 	}
-	var entries []Entry
+	var entries []entry
 	for _, image := range req.Images {
 		found, err := f.find(ctx, image)
 		if err != nil {
@@ -189,7 +189,7 @@ func (s Lists) Annotate(ctx context.Context, req AnnotateRequest) (string, error
 			return "", err
 		}
 	}
-	return img.ID, update(s.Store, img.ID, func(l *List) error {
+	return img.ID, update(s.Store, img.ID, func(l *list) error {
 		l.Index.Annotations = merged(l.Index.Annotations, req.Notes.Annotations)
 		if subject != nil {
 			l.Index.Subject = subject
@@ -207,7 +207,7 @@ func (s Lists) annotateImage(ctx context.Context, id string, req AnnotateRequest
 	if err != nil {
 		return fmt.Errorf("finding instance for %q: %w", req.Image, err)
 	}
-	return update(s.Store, id, func(l *List) error {
+	return update(s.Store, id, func(l *list) error {
 		entry, err := l.find(d)
 		if err == nil {
 			req.Notes.apply(entry)
@@ -217,7 +217,7 @@ func (s Lists) annotateImage(ctx context.Context, id string, req AnnotateRequest
 }
 
 // instance is the digest of the list's image, or artifact, that is meant.
-func (s Lists) instance(ctx context.Context, l *List, name string) (digest.Digest, error) {
+func (s Lists) instance(ctx context.Context, l *list, name string) (digest.Digest, error) {
 	if d, err := digest.Parse(name); err == nil {
 		return d, nil
 	}
@@ -231,26 +231,26 @@ func (s Lists) instance(ctx context.Context, l *List, name string) (digest.Diges
 		return "", err
 	}
 	for _, e := range found {
-		if slices.Contains(l.digests(), e.Digest()) {
-			return e.Digest(), nil
+		if slices.Contains(l.digests(), e.digest()) {
+			return e.digest(), nil
 		}
 	}
-	return "", errdef.Newf(errdef.ErrNotFound, "the list has no image with the digest %s", found[0].Digest())
+	return "", errdef.Newf(errdef.ErrNotFound, "the list has no image with the digest %s", found[0].digest())
 }
 
 // Remove takes an image from a list and gives the list's ID. image is its
 // digest.
-func (s Lists) Remove(list, image string) (string, error) {
+func (s Lists) Remove(name, image string) (string, error) {
 	d, err := digest.Parse(image)
 	if err != nil {
-		return "", errdef.Newf(errdef.ErrInvalid, "removing from manifest list %s: invalid image digest %q: %w", list, image, err)
+		return "", errdef.Newf(errdef.ErrInvalid, "removing from manifest list %s: invalid image digest %q: %w", name, image, err)
 	}
-	img, err := s.Find(list)
+	img, err := s.Find(name)
 	if err == nil {
-		err = update(s.Store, img.ID, func(l *List) error { return l.remove(d) })
+		err = update(s.Store, img.ID, func(l *list) error { return l.remove(d) })
 	}
 	if err != nil {
-		return "", fmt.Errorf("removing from manifest list %s: %w", list, err)
+		return "", fmt.Errorf("removing from manifest list %s: %w", name, err)
 	}
 	return img.ID, nil
 }

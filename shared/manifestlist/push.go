@@ -66,7 +66,7 @@ func (s Lists) Push(ctx context.Context, req PushRequest) (imgcopy.Result, error
 }
 
 // source makes the list one that can be copied from.
-func (l *List) source(o transport.Options) (*source, error) {
+func (l *list) source(o transport.Options) (*source, error) {
 	data, err := json.Marshal(l.Index)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (l *List) source(o transport.Options) (*source, error) {
 
 // source is a list whose images lie in the store, in registries, or anywhere.
 type source struct {
-	l        *List
+	l        *list
 	manifest transport.Manifest
 	opts     transport.Options
 

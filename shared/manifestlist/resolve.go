@@ -27,7 +27,7 @@ type finder struct {
 // transport:details reference, or a name in a registry or, if it isn't there,
 // in the store. What was built here, and what is named by its ID, is the
 // store's alone.
-func (f finder) find(ctx context.Context, image string) ([]Entry, error) {
+func (f finder) find(ctx context.Context, image string) ([]entry, error) {
 	if ref.HasTransport(image) {
 		l, err := ref.ParseTransport(image)
 		if err != nil {
@@ -80,7 +80,7 @@ func builtHere(img store.Image, name string) bool {
 }
 
 // stored gives the entries of an image of the store.
-func (f finder) stored(ctx context.Context, img store.Image) ([]Entry, error) {
+func (f finder) stored(ctx context.Context, img store.Image) ([]entry, error) {
 	if img.List {
 		l, err := open(f.Store, img.ID)
 		if err != nil {
@@ -93,7 +93,7 @@ func (f finder) stored(ctx context.Context, img store.Image) ([]Entry, error) {
 }
 
 // at gives the entries of what lies at the place.
-func (f finder) at(ctx context.Context, l ref.Location) ([]Entry, error) {
+func (f finder) at(ctx context.Context, l ref.Location) ([]entry, error) {
 	o := transport.Options{Config: f.Config, Registry: f.registry, Store: f.Store}
 	if l.Transport == ref.ContainersStorage && l.Store.GraphRoot == f.Store.GraphRoot() {
 		l.Store = ref.StoreSpec{} // this store is open already
@@ -113,10 +113,10 @@ func (f finder) at(ctx context.Context, l ref.Location) ([]Entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		return f.choose(index, func(d v1.Descriptor) Entry { return Entry{Descriptor: d, place: place} })
+		return f.choose(index, func(d v1.Descriptor) entry { return entry{Descriptor: d, place: place} })
 	}
 	d, err := describe(ctx, src, m)
-	return []Entry{{Descriptor: d, place: place}}, err
+	return []entry{{Descriptor: d, place: place}}, err
 }
 
 // placeOf writes the reference, that of this store with the store in it.
@@ -128,17 +128,17 @@ func (f finder) placeOf(l ref.Location) string {
 }
 
 // choose makes entries of all images of a list, or of the one for the platform.
-func (f finder) choose(index *v1.IndexManifest, entry func(v1.Descriptor) Entry) ([]Entry, error) {
+func (f finder) choose(index *v1.IndexManifest, of func(v1.Descriptor) entry) ([]entry, error) {
 	if !f.all {
 		d, err := imgcopy.Choose(index, f.platform)
 		if err != nil {
 			return nil, err
 		}
-		return []Entry{entry(d)}, nil
+		return []entry{of(d)}, nil
 	}
-	entries := make([]Entry, len(index.Manifests))
+	entries := make([]entry, len(index.Manifests))
 	for i, d := range index.Manifests {
-		entries[i] = entry(d)
+		entries[i] = of(d)
 	}
 	return entries, nil
 }

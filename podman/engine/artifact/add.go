@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/podsuite/podsuite/shared/atomicfile"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/transport"
@@ -93,7 +94,7 @@ func (s *Store) base(index *spec.Index, i int, req AddRequest) (*spec.Manifest, 
 		}
 	}
 	m.SchemaVersion = 2
-	return m, replaceFile(s.blobPath(m.Config.Digest), m.Config.Data)
+	return m, atomicfile.Write(s.blobPath(m.Config.Digest), m.Config.Data, 0o644)
 }
 
 func (s *Store) addFiles(ctx context.Context, m *spec.Manifest, req AddRequest) error {
@@ -168,5 +169,5 @@ func (s *Store) putManifest(m *spec.Manifest) (spec.Descriptor, error) {
 		return spec.Descriptor{}, err
 	}
 	d := spec.Descriptor{MediaType: m.MediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-	return d, replaceFile(s.blobPath(d.Digest), data)
+	return d, atomicfile.Write(s.blobPath(d.Digest), data, 0o644)
 }

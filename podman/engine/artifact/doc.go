@@ -3,6 +3,6 @@
 // Whoever writes to it holds the layout's lock, so that what a killed process
 // left can be cleared by the next one.
 //
-// It imports imgcopy, transport, ref, trust, store (for the lock), config,
+// It imports atomicfile, imgcopy, transport, ref, trust, store (for the lock), config,
 // cliout (for the Progress interface), errdef and the types of OCI images.
 package artifact

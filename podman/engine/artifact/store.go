@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/podsuite/podsuite/shared/atomicfile"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/store"
@@ -269,16 +270,25 @@ func (s *Store) write(index *spec.Index) error {
 		name string
 		data []byte
 	}{{spec.ImageLayoutFile, marker}, {indexFile, data}} {
-		if err := replaceFile(filepath.Join(s.dir, f.name), f.data); err != nil {
-			return fmt.Errorf("write list of artifacts: %w", err)
+		if err := atomicfile.Write(filepath.Join(s.dir, f.name), f.data, 0o644); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// clear removes the blobs that no artifact of the index has. The lock is held,
-// so nobody is about to need them.
+// clear removes what a killed process left, and the blobs that no artifact of
+// the index has. The lock is held, so nobody is about to need them.
 func (s *Store) clear(index *spec.Index) error {
+	unfinished, err := filepath.Glob(filepath.Join(s.dir, ".*-*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range unfinished {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
 	used := map[digest.Digest]bool{}
 	for _, d := range index.Manifests {
 		a, err := s.read(d)
@@ -310,24 +320,4 @@ func (s *Store) clear(index *spec.Index) error {
 		}
 	}
 	return nil
-}
-
-// replaceFile writes a small file anew.
-func replaceFile(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Chmod(0o644)
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }
