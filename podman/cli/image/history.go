@@ -8,7 +8,6 @@ import (
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/cliout"
-	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/spf13/cobra"
 )
 
@@ -28,9 +27,6 @@ func NewHistory(a *app.App) *cobra.Command {
 	cmd.Flags().BoolVar(&noTrunc, "no-trunc", false, "Do not truncate the output")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "Display the numeric IDs only")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if quiet && format != "" {
-			return errdef.Newf(errdef.ErrInvalid, "quiet and format are mutually exclusive")
-		}
 		e, err := a.Engine()
 		if err != nil {
 			return err

@@ -55,9 +55,7 @@ func newList(a *app.App, use string, aliases []string) *cobra.Command {
 }
 
 func (f *listFlags) run(cmd *cobra.Command, a *app.App, args []string) error {
-	if f.quiet && f.format != "" {
-		return errdef.Newf(errdef.ErrInvalid, "quiet and format are mutually exclusive")
-	}
+	f.quiet = f.quiet && f.format != "json"
 	less, err := f.order(cmd)
 	if err != nil {
 		return err
@@ -90,7 +88,7 @@ func (f *listFlags) layout() string {
 	switch {
 	case f.quiet:
 		return "{{.ID}}"
-	case f.format != "":
+	case f.format != "" && f.format != "table":
 		return f.format
 	}
 	columns := "table {{.Repository}}\t{{.Tag}}\t"
