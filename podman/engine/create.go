@@ -41,6 +41,9 @@ func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*co
 	if err := e.createVolumes(config); err != nil {
 		return nil, err
 	}
+	if config.AutoRemove && e.oneShot {
+		store.Unsynced() // whatever comes now is gone when the container ends
+	}
 	if err := e.store(ctx, config, image, req.Replace); err != nil {
 		return nil, errors.Join(err, e.removeAnonymous(config))
 	}

@@ -25,6 +25,7 @@ type Engine struct {
 	// this store; the monitor cleans up with it.
 	Self []string
 
+	oneShot  bool
 	networks func() (*network.Manager, error)
 	events   *event.Log
 }
@@ -34,6 +35,7 @@ type Options struct {
 	Config           *config.Config
 	NetworkConfigDir string // "" = the default
 	Self             []string
+	OneShot          bool // the process carries out one command and ends
 }
 
 // Open opens the store and makes an engine on it.
@@ -44,7 +46,7 @@ func Open(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Config: o.Config, Store: st, Self: o.Self}
+	e := &Engine{Config: o.Config, Store: st, Self: o.Self, oneShot: o.OneShot}
 	e.networks = sync.OnceValues(func() (*network.Manager, error) {
 		return network.Open(network.Options{ConfigDir: e.networkConfigDir(o.NetworkConfigDir), RunDir: e.runDir("networks"), Rootless: userns.Rootless()})
 	})

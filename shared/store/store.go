@@ -10,6 +10,7 @@ import (
 	"go.podman.io/storage"
 	_ "go.podman.io/storage/drivers/overlay" // the driver registers itself
 	_ "go.podman.io/storage/drivers/vfs"
+	"go.podman.io/storage/pkg/ioutils"
 	"go.podman.io/storage/pkg/reexec"
 	"go.podman.io/storage/types"
 
@@ -82,6 +83,11 @@ func (s *Store) Close() error {
 	s.lib.Free()
 	return nil
 }
+
+// Unsynced makes this process's further writes to its stores go without
+// waiting for the disk. It is for a process that from now on writes only what
+// need not survive a crash of the machine: a volatile container's records.
+func Unsynced() { ioutils.SetDefaultOptions(ioutils.AtomicFileWriterOptions{NoSync: true}) }
 
 // GraphRoot is the directory of the persistent data.
 func (s *Store) GraphRoot() string { return s.lib.GraphRoot() }

@@ -84,7 +84,7 @@ func (a *App) Engine() (*engine.Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	return engine.Open(engine.Options{Config: c, NetworkConfigDir: a.networkConfigDir, Self: append([]string{self}, a.args(c)...)})
+	return engine.Open(engine.Options{Config: c, NetworkConfigDir: a.networkConfigDir, Self: append([]string{self}, a.args(c)...), OneShot: true})
 }
 
 // With makes the RunE of a command that works on the engine.
