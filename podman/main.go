@@ -19,5 +19,5 @@ func main() {
 	if store.MaybeInit() {
 		return
 	}
-	os.Exit(cliout.Main("podman", cli.NewRoot(), cliout.MainOptions{}))
+	os.Exit(cliout.Main("podman", cli.NewRoot(os.Args[1:]), cliout.MainOptions{}))
 }

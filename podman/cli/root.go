@@ -5,6 +5,7 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/cli/artifact"
@@ -19,8 +20,67 @@ import (
 // Version is the version of podman whose commands and output these are.
 const Version = "5.8.6"
 
-// NewRoot is `podman`.
-func NewRoot() *cobra.Command {
+// command is one of the tree's first level.
+type command struct {
+	name string
+	add  func(*app.App) *cobra.Command
+}
+
+func commands() []command {
+	return []command{
+		{"artifact", artifact.New},
+		{"attach", container.NewAttach},
+		{"commit", container.NewCommit},
+		{"container", newContainer},
+		{"cp", container.NewCopy},
+		{"create", container.NewCreate},
+		{"diff", container.NewDiff},
+		{"events", system.NewEvents},
+		{"exec", container.NewExec},
+		{"export", container.NewExport},
+		{"history", image.NewHistory},
+		{"image", image.NewImage},
+		{"images", image.NewImages},
+		{"import", image.NewImport},
+		{"init", container.NewInit},
+		{"inspect", container.NewInspectAny},
+		{"kill", container.NewKill},
+		{"load", image.NewLoad},
+		{"login", image.NewLogin},
+		{"logout", image.NewLogout},
+		{"logs", container.NewLogs},
+		{"manifest", manifest.New},
+		{"mount", container.NewMount},
+		{"pause", container.NewPause},
+		{"port", container.NewPort},
+		{"ps", container.NewPs},
+		{"pull", image.NewPull},
+		{"push", image.NewPush},
+		{"rename", container.NewRename},
+		{"restart", container.NewRestart},
+		{"rm", container.NewRemove},
+		{"rmi", image.NewRmi},
+		{"run", container.NewRun},
+		{"save", image.NewSave},
+		{"search", image.NewSearch},
+		{"start", container.NewStart},
+		{"stats", container.NewStats},
+		{"stop", container.NewStop},
+		{"tag", image.NewTag},
+		{"top", container.NewTop},
+		{"unmount", container.NewUnmount},
+		{"unpause", container.NewUnpause},
+		{"untag", image.NewUntag},
+		{"update", container.NewUpdate},
+		{"version", newVersion},
+		{"volume", volume.NewVolume},
+		{"wait", container.NewWait},
+	}
+}
+
+// NewRoot is `podman`. To declare a command and its options takes time, so
+// only the one that args name is; all of them where args name none.
+func NewRoot(args []string) *cobra.Command {
 	a := new(app.App)
 	root := &cobra.Command{
 		Use:     "podman [options] [command]",
@@ -31,19 +91,35 @@ func NewRoot() *cobra.Command {
 	root.SetVersionTemplate("podman version {{.Version}}\n")
 	a.Flags(root.PersistentFlags())
 	root.Flags().BoolP("version", "v", false, "version for podman")
-	for _, add := range []func(*app.App) *cobra.Command{
-		container.NewAttach, container.NewCommit, container.NewCopy, container.NewCreate, container.NewDiff, container.NewExec, container.NewExport,
-		container.NewInit, container.NewInspectAny, container.NewKill, container.NewLogs, container.NewMount, container.NewPause, container.NewPort,
-		container.NewPs, container.NewRemove, container.NewRename, container.NewRestart, container.NewRun, container.NewStart, container.NewStats,
-		container.NewStop, container.NewTop, container.NewUnmount, container.NewUnpause, container.NewUpdate, container.NewWait,
-		artifact.New, manifest.New, newContainer, newVersion, system.NewEvents,
-	} {
-		root.AddCommand(add(a))
+	all := commands()
+	name := firstWord(root, args)
+	if i := slices.IndexFunc(all, func(c command) bool { return c.name == name }); i >= 0 {
+		all = all[i : i+1]
+	} else if len(args) == 1 && (args[0] == "--version" || args[0] == "-v") {
+		all = nil
 	}
-	for _, add := range slices.Concat(image.TopLevel(), volume.TopLevel()) {
-		root.AddCommand(add(a))
+	for _, c := range all {
+		root.AddCommand(c.add(a))
 	}
 	return root
+}
+
+// firstWord is the first argument that is no global option, nor the value of
+// one.
+func firstWord(root *cobra.Command, args []string) string {
+	for i := 0; i < len(args); i++ {
+		name, isOption := strings.CutPrefix(args[i], "--")
+		switch {
+		case !strings.HasPrefix(args[i], "-"):
+			return args[i]
+		case !isOption || name == "" || strings.Contains(name, "="):
+			continue
+		}
+		if f := root.PersistentFlags().Lookup(name); f != nil && f.NoOptDefVal == "" {
+			i++
+		}
+	}
+	return ""
 }
 
 // newContainer is `podman container`.

@@ -5,13 +5,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TopLevel lists the commands that stand at the top of the tree.
-func TopLevel() []func(*app.App) *cobra.Command {
-	return []func(*app.App) *cobra.Command{
-		NewHistory, NewImage, NewImages, NewImport, NewLoad, NewLogin, NewLogout, NewPull, NewPush, NewRmi, NewSave, NewSearch, NewTag, NewUntag,
-	}
-}
-
 // NewImage is `podman image`.
 func NewImage(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{

@@ -12,11 +12,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TopLevel lists the commands that stand at the top of the tree.
-func TopLevel() []func(*app.App) *cobra.Command {
-	return []func(*app.App) *cobra.Command{NewVolume}
-}
-
 // NewVolume is `podman volume`.
 func NewVolume(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
