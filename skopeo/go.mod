@@ -8,12 +8,9 @@ require (
 	github.com/opencontainers/go-digest v1.0.0
 	github.com/podsuite/podsuite/shared v0.0.0
 	github.com/spf13/cobra v1.10.2
-<<<<<<< HEAD
 	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.49.0
-=======
->>>>>>> cca7430 (Read, check and make signatures of images)
 )
 
 require (
@@ -47,13 +44,7 @@ require (
 	github.com/ulikunitz/xz v0.5.16 // indirect
 	github.com/vbatts/tar-split v0.12.3 // indirect
 	go.podman.io/storage v1.64.2 // indirect
-<<<<<<< HEAD
-=======
-	go.yaml.in/yaml/v3 v3.0.6 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
-	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
->>>>>>> cca7430 (Read, check and make signatures of images)
 	golang.org/x/term v0.47.0 // indirect
 	golang.org/x/tools v0.49.0 // indirect
 )

@@ -83,7 +83,9 @@ func (e *Engine) SaveImage(ctx context.Context, req SaveImageRequest) error {
 
 // saveOptions are the options of a copy out of the store.
 func (e *Engine) saveOptions(req SaveImageRequest) imgcopy.Options {
-	o := imgcopy.Options{Progress: req.Progress, Compress: req.Compress, KeepUncompressed: req.Uncompressed}
+	// A signature says nothing of what comes out of an archive again.
+	leave := imgcopy.SignOptions{Remove: true}
+	o := imgcopy.Options{Progress: req.Progress, Compress: req.Compress, KeepUncompressed: req.Uncompressed, Sign: leave}
 	o.Source.Config, o.Source.Store, o.Destination.Config = e.Config, e.Store, e.Config
 	return o
 }

@@ -150,6 +150,20 @@ func (c *Config) PolicyPaths() []string {
 	}
 }
 
+// RegistriesDirs are the registries.d directories in the order of their
+// precedence (containers-registries.d(5)).
+func (c *Config) RegistriesDirs() []string {
+	return []string{filepath.Join(c.ConfigHome, "containers/registries.d"), c.system("/etc/containers/registries.d")}
+}
+
+// SignatureDir is where signatures are kept that registries.d says nothing of.
+func (c *Config) SignatureDir() string {
+	if !c.Rootless {
+		return c.system("/var/lib/containers/sigstore")
+	}
+	return filepath.Join(c.DataHome, "containers/sigstore")
+}
+
 // Getenv looks a variable up in the environment the configuration was loaded
 // with.
 func (c *Config) Getenv(name string) string { return c.env(name) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/ref"
@@ -15,45 +16,60 @@ import (
 // failed copy leaves the destination without it.
 func Copy(ctx context.Context, dst, src transport.Ref, o Options) (Result, error) {
 	o.complete()
-	if o.Policy != nil {
-		if err := o.Policy.Check(src); err != nil {
-			return Result{}, err
-		}
-	}
-	from, to, err := open(ctx, dst, src, o)
+	c, err := newCopier(dst, src, o)
 	if err != nil {
 		return Result{}, err
 	}
-	defer from.Close()
-	return run(ctx, to, from, keepDigests(dst, o))
+	if c.src, c.dst, err = open(ctx, dst, src, o); err != nil {
+		return Result{}, err
+	}
+	defer c.src.Close()
+	return c.run(ctx)
 }
 
 // CopyFrom copies from a place that is open already, and stays so.
 func CopyFrom(ctx context.Context, dst transport.Ref, from transport.Source, o Options) (Result, error) {
 	o.complete()
-	to, err := transport.OpenDestination(ctx, dst, o.Destination)
+	c, err := newCopier(dst, transport.Ref{}, o)
 	if err != nil {
+		return Result{}, err
+	}
+	if c.dst, err = transport.OpenDestination(ctx, dst, o.Destination); err != nil {
 		return Result{}, fmt.Errorf("initializing destination %s: %w", dst, err)
 	}
-	return run(ctx, to, from, keepDigests(dst, o))
+	c.src = from
+	return c.run(ctx)
 }
 
 // CopyTo copies to a place that is open already, and closes it.
 func CopyTo(ctx context.Context, to transport.Destination, src transport.Ref, o Options) (Result, error) {
 	o.complete()
-	from, err := transport.OpenSource(ctx, src, o.Source)
+	c, err := newCopier(transport.Ref{}, src, o)
+	if err == nil {
+		c.src, err = transport.OpenSource(ctx, src, o.Source)
+		if err != nil {
+			err = fmt.Errorf("initializing source %s: %w", src, err)
+		}
+	}
 	if err != nil {
 		to.Close()
-		return Result{}, fmt.Errorf("initializing source %s: %w", src, err)
+		return Result{}, err
 	}
-	defer from.Close()
-	return run(ctx, to, from, o)
+	defer c.src.Close()
+	c.dst = to
+	return c.run(ctx)
 }
 
-// keepDigests makes a copy to a name with a digest one that changes nothing.
-func keepDigests(dst transport.Ref, o Options) Options {
+// newCopier prepares a copy between places that are not open yet, and refuses
+// what is known to be impossible. A copy to a name with a digest changes nothing.
+func newCopier(dst, src transport.Ref, o Options) (*copier, error) {
 	o.PreserveDigests = o.PreserveDigests || dst.Transport == ref.Docker && dst.Name.Digest != ""
-	return o
+	c := &copier{Options: o, from: src, to: dst}
+	var err error
+	if c.Sign.Identity, err = o.Sign.identity(dst); err == nil && o.Policy != nil {
+		err = o.Policy.Rejects(c.located())
+	}
+	return c, err
 }
 
 // open opens both places. A registry is opened first as a destination: it can
@@ -84,26 +100,26 @@ func open(ctx context.Context, dst, src transport.Ref, o Options) (transport.Sou
 	return from, to, nil
 }
 
-// run copies between opened places and closes the destination.
-func run(ctx context.Context, to transport.Destination, from transport.Source, o Options) (Result, error) {
-	c := &copier{Options: o, src: from, dst: to, cache: openCache(o.Destination.Config)}
-	c.zip = &compressors{format: o.CompressFormat, level: o.CompressLevel}
-	if _, ok := to.(transport.Plain); ok {
+// run copies between the opened places and closes the destination.
+func (c *copier) run(ctx context.Context) (Result, error) {
+	c.cache = openCache(c.Destination.Config)
+	c.zip = &compressors{format: c.CompressFormat, level: c.CompressLevel}
+	if _, ok := c.dst.(transport.Plain); ok {
 		c.Decompress = true
 	}
-	if m, ok := to.(transport.Mounter); ok {
-		m.MountFrom(from, c.cache.place)
+	if m, ok := c.dst.(transport.Mounter); ok {
+		m.MountFrom(c.src, c.cache.place)
 	}
 	m, err := c.all(ctx)
 	if err == nil {
-		err = to.Commit(ctx)
+		err = c.dst.Commit(ctx)
 	}
 	res := Result{Manifest: m}
-	if img, ok := transport.StoredImage(to); ok {
+	if img, ok := transport.StoredImage(c.dst); ok {
 		res.ImageID = img.ID
 	}
-	o.Progress.Done()
-	if cerr := to.Close(); err == nil {
+	c.Progress.Done()
+	if cerr := c.dst.Close(); err == nil {
 		err = cerr
 	}
 	return res, err
@@ -112,10 +128,13 @@ func run(ctx context.Context, to transport.Destination, from transport.Source, o
 // copier is one copy under way.
 type copier struct {
 	Options
-	src   transport.Source
-	dst   transport.Destination
-	cache *cache
-	zip   *compressors
+	from, to transport.Ref // from is zero for a place that was open already
+	src      transport.Source
+	dst      transport.Destination
+	cache    *cache
+	zip      *compressors
+	named    digest.Digest // of the manifest that the source's reference names
+	signed   bool          // there are signatures that changes would invalidate
 }
 
 // all copies what the reference names.
@@ -124,6 +143,7 @@ func (c *copier) all(ctx context.Context) (transport.Manifest, error) {
 	if err != nil {
 		return m, err
 	}
+	c.named = m.Digest
 	if m.MediaType.IsImage() {
 		if c.Multi == MultiIndexOnly {
 			return m, errdef.Newf(errdef.ErrInvalid, "the source is a single image: there is no list to copy alone")
@@ -138,7 +158,11 @@ func (c *copier) all(ctx context.Context) (transport.Manifest, error) {
 	case MultiAll:
 		return c.list(ctx, m, index)
 	case MultiIndexOnly:
-		return c.putList(ctx, m)
+		sigs, err := c.admit(ctx, m)
+		if err != nil {
+			return m, err
+		}
+		return c.putList(ctx, m, sigs)
 	}
 	d, err := Choose(index, c.Platform)
 	if err != nil {

@@ -20,11 +20,20 @@ import (
 
 // image copies one image; instance tells that it is part of a list.
 func (c *copier) image(ctx context.Context, m transport.Manifest, instance bool) (transport.Manifest, error) {
+	sigs, err := c.admit(ctx, m)
+	if err != nil {
+		return m, err
+	}
+	if len(sigs) > 0 {
+		fixed := *c
+		fixed.PreserveDigests, fixed.signed = true, true
+		c = &fixed
+	}
 	old, err := transport.ParseImage(m.Bytes)
 	if err != nil {
 		return m, err
 	}
-	if h, ok := c.dst.(transport.Holder); ok && !instance && c.Format == "" && !c.ForceCompress && !c.Decompress && h.Current() == m.Digest {
+	if h, ok := c.dst.(transport.Holder); ok && !instance && len(sigs)+len(c.Sign.Signers) == 0 && c.Format == "" && !c.ForceCompress && !c.Decompress && h.Current() == m.Digest {
 		c.Progress.Say("The destination has the image already")
 		return m, nil
 	}
@@ -49,7 +58,10 @@ func (c *copier) image(ctx context.Context, m transport.Manifest, instance bool)
 	}
 	c.noteLayers(layers)
 	c.Progress.Say("Writing manifest to image destination")
-	return m, c.dst.PutManifest(ctx, m, instance)
+	if err := c.dst.PutManifest(ctx, m, instance); err != nil {
+		return m, err
+	}
+	return m, c.putSignatures(ctx, m.Digest, instance, sigs)
 }
 
 // noteLayers remembers where the layers can be mounted from later.
@@ -179,7 +191,7 @@ func (c *copier) rewrite(m transport.Manifest, old *v1.Manifest, layers []v1.Des
 		return m, nil
 	}
 	if c.PreserveDigests {
-		return m, errdef.Newf(errdef.ErrInvalid, "the manifest would have to change, and digests are to be preserved")
+		return m, c.fixed("the manifest would have to change")
 	}
 	out := *old
 	out.Layers = slices.Clone(layers)

@@ -374,7 +374,11 @@ func TestDirectoryOfOtherThingsIsKept(t *testing.T) {
 func TestPolicy(t *testing.T) {
 	w := newWorld(t)
 	w.layout("src", 1, "amd64")
-	reject := func(o *Options) { o.Policy = &trust.Policy{Default: []trust.Requirement{{Type: "reject"}}} }
+	policy, err := trust.Parse([]byte(`{"default":[{"type":"reject"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reject := func(o *Options) { o.Policy = policy }
 	if _, err := w.copy("dir:DIR/o", "oci:DIR/src", reject); !errors.Is(err, errdef.ErrDenied) {
 		t.Errorf("error %v", err)
 	}

@@ -51,7 +51,7 @@ func (c *copier) tryLayer(ctx context.Context, i int, d v1.Descriptor, bar cliou
 		}
 	}
 	if c.PreserveDigests {
-		return d, errdef.Newf(errdef.ErrInvalid, "layer %s would have to change, and digests are to be preserved", d.Digest)
+		return d, c.fixed("layer %s would have to change", d.Digest)
 	}
 	open := func() (io.ReadCloser, error) {
 		r, _, err := c.src.Blob(ctx, transport.Digest(d))
@@ -138,7 +138,7 @@ func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d
 	}
 	switch {
 	case c.PreserveDigests && named != diffID:
-		return d, errdef.Newf(errdef.ErrInvalid, "layer %s is in the store uncompressed only, so its digest cannot be preserved", named)
+		return d, c.fixed("layer %s is in the store uncompressed only", named)
 	case c.wantsCompressed() && !c.PreserveDigests:
 		return c.compressed(ctx, diffID, d, open, bar)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/signature"
 	"github.com/podsuite/podsuite/shared/transport"
 )
 
@@ -25,6 +26,12 @@ func (c *copier) list(ctx context.Context, m transport.Manifest, index *v1.Index
 	if _, ok := c.dst.(transport.Planner); ok {
 		return m, errdef.Newf(errdef.ErrUnsupported, "a local store holds single images: copying a whole list into it is not supported")
 	}
+	// The policy is asked for each image.
+	sigs, err := c.along(func() ([]signature.Signature, error) { return c.readSignatures(ctx, m.Digest) })
+	if err != nil {
+		return m, err
+	}
+	c.signed = len(sigs) > 0
 	out := *index
 	out.Manifests = nil
 	total := len(index.Manifests) * (1 + len(c.AddCompression))
@@ -47,16 +54,19 @@ func (c *copier) list(ctx context.Context, m transport.Manifest, index *v1.Index
 		added = append(added, variants...)
 	}
 	out.Manifests = append(out.Manifests, added...)
-	m, err := c.rewriteList(m, index, &out)
+	m, err = c.rewriteList(m, index, &out)
 	if err != nil {
 		return m, err
 	}
-	return c.putList(ctx, m)
+	return c.putList(ctx, m, sigs)
 }
 
-func (c *copier) putList(ctx context.Context, m transport.Manifest) (transport.Manifest, error) {
+func (c *copier) putList(ctx context.Context, m transport.Manifest, sigs []signature.Signature) (transport.Manifest, error) {
 	c.Progress.Say("Writing manifest list to image destination")
-	return m, c.dst.PutManifest(ctx, m, false)
+	if err := c.dst.PutManifest(ctx, m, false); err != nil {
+		return m, err
+	}
+	return m, c.putSignatures(ctx, m.Digest, false, sigs)
 }
 
 // place is where the list's image lies: the list's own place, or one that the
@@ -152,8 +162,8 @@ func (c *copier) rewriteList(m transport.Manifest, old, index *v1.IndexManifest)
 	if format == m.MediaType && slices.EqualFunc(old.Manifests, index.Manifests, func(a, b v1.Descriptor) bool { return a.Digest == b.Digest }) {
 		return m, nil
 	}
-	if c.PreserveDigests {
-		return m, errdef.Newf(errdef.ErrInvalid, "the list of images would have to change, and digests are to be preserved")
+	if c.PreserveDigests || c.signed {
+		return m, c.fixed("the list of images would have to change")
 	}
 	index.MediaType = format
 	if format == types.DockerManifestList {

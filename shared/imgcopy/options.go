@@ -31,9 +31,10 @@ type Options struct {
 	Source      transport.Options
 	Destination transport.Options
 	Policy      *trust.Policy // nil accepts everything
-	Platform    v1.Platform   // empty fields are the host's
-	Multi       string        // MultiSystem, MultiAll, MultiIndexOnly; "" is MultiSystem
-	Format      string        // "" keeps the source's
+	Sign        SignOptions
+	Platform    v1.Platform // empty fields are the host's
+	Multi       string      // MultiSystem, MultiAll, MultiIndexOnly; "" is MultiSystem
+	Format      string      // "" keeps the source's
 
 	PreserveDigests  bool
 	CompressFormat   string   // gzip, zstd; "" is gzip

@@ -28,14 +28,15 @@ const (
 
 // PullOptions adjust Pull.
 type PullOptions struct {
-	Policy       string // PullMissing, PullAlways, PullNewer, PullNever; "" is PullAlways
-	Platform     v1.Platform
-	Registry     registry.Options // Retries 0 means DefaultRetries, below 0 none
-	PolicyFile   string           // policy.json; "" is the configured one
-	Progress     cliout.Progress  // nil: none
-	Parallel     int              // 0: as configured
-	KeepPlatform bool             // an image that is there counts whatever its platform is
-	Choose       Chooser          // asks which image a short name means; nil: nobody can be asked
+	Policy           string // PullMissing, PullAlways, PullNewer, PullNever; "" is PullAlways
+	Platform         v1.Platform
+	Registry         registry.Options // Retries 0 means DefaultRetries, below 0 none
+	PolicyFile       string           // policy.json; "" is the configured one
+	RemoveSignatures bool             // don't store the image's signatures
+	Progress         cliout.Progress  // nil: none
+	Parallel         int              // 0: as configured
+	KeepPlatform     bool             // an image that is there counts whatever its platform is
+	Choose           Chooser          // asks which image a short name means; nil: nobody can be asked
 }
 
 // Pull makes the image that name stands for part of the store and gives its
@@ -142,20 +143,22 @@ func pullFrom(ctx context.Context, st *store.Store, cfg *config.Config, l ref.Lo
 	if err != nil {
 		return "", fmt.Errorf("loading trust policy: %w", err)
 	}
-	if err := policy.Check(l); err != nil {
-		return "", err
-	}
-	c := Options{
+	opts := Options{
+		Policy: policy, Sign: SignOptions{Remove: o.RemoveSignatures},
 		Source:   transport.Options{Config: cfg, Registry: o.Registry, Store: st},
 		Platform: o.Platform, Progress: o.Progress, Parallel: o.Parallel, Retries: retries(o.Registry),
 	}
-	c.Source.Registry.Retries = 0
-	c.Destination.Config = cfg
-	if c.Parallel == 0 {
-		c.Parallel = int(cfg.Engine.ImageParallelCopies)
+	opts.Source.Registry.Retries = 0
+	opts.Destination.Config = cfg
+	if opts.Parallel == 0 {
+		opts.Parallel = int(cfg.Engine.ImageParallelCopies)
 	}
-	c.complete()
-	from, err := transport.OpenSource(ctx, l, c.Source)
+	opts.complete()
+	c, err := newCopier(transport.Ref{Transport: ref.ContainersStorage}, l, opts)
+	if err != nil {
+		return "", err
+	}
+	from, err := transport.OpenSource(ctx, l, opts.Source)
 	if err != nil {
 		return "", fmt.Errorf("initializing source %s: %w", l, err)
 	}
@@ -165,7 +168,8 @@ func pullFrom(ctx context.Context, st *store.Store, cfg *config.Config, l ref.Lo
 			return id, nil
 		}
 	}
-	res, err := run(ctx, transport.IntoStore(st, names), from, c)
+	c.src, c.dst = from, transport.IntoStore(st, names)
+	res, err := c.run(ctx)
 	return res.ImageID, err
 }
 

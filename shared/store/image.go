@@ -42,6 +42,8 @@ type NewImage struct {
 	Config   []byte
 	TopLayer string
 	Created  time.Time // zero means now
+	// Signatures of the manifest, as the reference tools store them.
+	Signatures [][]byte
 }
 
 func imageOf(i *storage.Image) Image {
@@ -212,14 +214,18 @@ func (s *Store) ImageSizes() (map[string]int64, error) {
 func (s *Store) CreateImage(n NewImage) (Image, error) {
 	id := digest.FromBytes(n.Config).Encoded()
 	md := digest.FromBytes(n.Manifest)
-	i, err := s.lib.CreateImage(id, n.Names, n.TopLayer, "{}", &storage.ImageOptions{
+	metadata, items, err := signatureItems(md, n.Signatures)
+	if err != nil {
+		return Image{}, fmt.Errorf("create image %q: %w", id, err)
+	}
+	i, err := s.lib.CreateImage(id, n.Names, n.TopLayer, metadata, &storage.ImageOptions{
 		CreationDate: n.Created,
 		Digest:       md,
-		BigData: []storage.ImageBigDataOption{
-			{Key: "sha256:" + id, Data: n.Config, Digest: digest.FromBytes(n.Config)},
-			{Key: manifestKeyPrefix + md.String(), Data: n.Manifest, Digest: md},
-			{Key: manifestKey, Data: n.Manifest, Digest: md},
-		},
+		BigData: append(items,
+			storage.ImageBigDataOption{Key: "sha256:" + id, Data: n.Config, Digest: digest.FromBytes(n.Config)},
+			storage.ImageBigDataOption{Key: manifestKeyPrefix + md.String(), Data: n.Manifest, Digest: md},
+			storage.ImageBigDataOption{Key: manifestKey, Data: n.Manifest, Digest: md},
+		),
 	})
 	if err == nil {
 		return imageOf(i), nil
@@ -259,6 +265,9 @@ func (s *Store) extendImage(id string, n NewImage, md digest.Digest) (Image, err
 				return Image{}, fmt.Errorf("create image %q: %w", id, classify(err))
 			}
 		}
+	}
+	if err := s.setSignatures(id, md, n.Signatures); err != nil {
+		return Image{}, fmt.Errorf("create image %q: signatures: %w", id, err)
 	}
 	if len(n.Names) > 0 {
 		if err := s.lib.AddNames(id, n.Names); err != nil {

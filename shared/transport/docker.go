@@ -18,11 +18,13 @@ import (
 type dockerSource struct {
 	client  *registry.Client
 	primary Manifest
+	tag     string
+	signaturePlaces
 }
 
 func openDocker(ctx context.Context, l Ref, o Options) (Source, error) {
 	return atFirst(ctx, l, o, func(client *registry.Client, id string) (Source, error) {
-		s := &dockerSource{client: client}
+		s := &dockerSource{client: client, tag: l.Name.Tag, signaturePlaces: placesOf(o)}
 		var err error
 		if s.primary, err = s.fetch(ctx, id); err != nil {
 			client.Close()
@@ -137,8 +139,9 @@ func RepositoryOf(place any) (ref.Name, bool) {
 type dockerDestination struct {
 	client *registry.Client
 	loc    Ref
-	from   string                                    // repository of the same registry to mount blobs from
-	place  func(d digest.Digest, host string) string // where a blob is known to be
+	signaturePlaces
+	from  string                                    // repository of the same registry to mount blobs from
+	place func(d digest.Digest, host string) string // where a blob is known to be
 
 	current chan digest.Digest // of the manifest that the tag has now
 
@@ -154,7 +157,7 @@ func createDocker(ctx context.Context, l Ref, o Options) (Destination, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dockerDestination{client: client, loc: l, uploads: map[digest.Digest]*registry.Upload{}, current: make(chan digest.Digest, 1)}
+	d := &dockerDestination{client: client, loc: l, signaturePlaces: placesOf(o), uploads: map[digest.Digest]*registry.Upload{}, current: make(chan digest.Digest, 1)}
 	go func() {
 		// What goes wrong here goes wrong again where it is reported.
 		dg, _ := client.ManifestDigest(ctx, l.Name.Identifier())

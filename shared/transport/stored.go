@@ -177,6 +177,8 @@ type storedDestination struct {
 	config   []byte
 	manifest []byte
 	img      store.Image
+
+	signatures [][]byte
 }
 
 func createStored(l Ref, o Options) (Destination, error) {
@@ -298,6 +300,7 @@ func (d *storedDestination) Commit(ctx context.Context) error {
 	var err error
 	d.img, err = d.st.CreateImage(store.NewImage{
 		Names: d.names, Manifest: d.manifest, Config: d.config, TopLayer: parent, Created: created.Created,
+		Signatures: d.signatures,
 	})
 	return err
 }

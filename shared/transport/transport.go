@@ -119,6 +119,7 @@ type Options struct {
 	Config        *config.Config
 	Registry      registry.Options
 	SharedBlobDir string // oci: where the blobs of several layouts lie
+	RegistriesDir string // docker: registries.d with the places of signatures; "" is the configured one
 	// Store is used for references to the configured store. nil opens it.
 	Store *store.Store
 	// ExtraTags are further names that a docker-archive gives the image.

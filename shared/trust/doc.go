@@ -1,7 +1,8 @@
 // Package trust decides, by policy.json (containers-policy.json(5)), whether
-// an image may be used. It knows the requirements insecureAcceptAnything and
-// reject; an image that a policy wants a signature for is refused, for
-// signatures cannot be checked yet.
+// an image may be used, and knows where the signatures of images in registries
+// are kept (containers-registries.d(5)): the decisions are here, the
+// signatures' formats and their cryptography are the package signature's.
 //
-// It imports config, ref, errdef and the standard library.
+// It imports config, ref, signature, errdef, a YAML parser and the standard
+// library.
 package trust

@@ -33,7 +33,6 @@ type copyRequest struct {
 	opts        imgcopy.Options
 	tags        []string
 	parallel    uint
-	removeSigs  bool
 }
 
 func newCopy(g *global) *cobra.Command {
@@ -67,7 +66,7 @@ func newCopy(g *global) *cobra.Command {
 	f.BoolVarP(&r.all, "all", "a", false, "Copy all images if SOURCE-IMAGE is a list")
 	f.StringVar(&r.multiArch, "multi-arch", "", "How to handle multi-architecture images (system, all, or index-only)")
 	f.BoolVar(&o.PreserveDigests, "preserve-digests", false, "Preserve digests of images and lists")
-	f.BoolVar(&r.removeSigs, "remove-signatures", false, "Do not copy signatures from source")
+	f.BoolVar(&o.Sign.Remove, "remove-signatures", false, "Do not copy signatures from source")
 	f.UintVar(&r.parallel, "image-parallel-copies", 0, "Maximum number of image layers to be copied (pulled/pushed) simultaneously (default 6)")
 	f.BoolVar(&o.Compress, "dest-compress", false, "Compress tarball image layers when saving to directory using the 'dir' transport. (default is same compression type as source)")
 	f.BoolVar(&o.Decompress, "dest-decompress", false, "Decompress tarball image layers when saving to directory using the 'dir' transport. (default is same compression type as source)")

@@ -37,6 +37,7 @@ type global struct {
 	policy         string
 	platform       v1.Platform
 	userAgent      string
+	registriesDir  string
 
 	cfg *config.Config
 }
@@ -61,6 +62,7 @@ func newRoot() *cobra.Command {
 	f.StringVar(&g.platform.OS, "override-os", "", "use `OS` instead of the running OS for choosing images")
 	f.StringVar(&g.platform.Variant, "override-variant", "", "use `VARIANT` instead of the running architecture variant for choosing images")
 	f.StringVar(&g.policy, "policy", "", "Path to a trust policy file")
+	f.StringVar(&g.registriesDir, "registries.d", "", "use registry configuration files in `DIR` (e.g. for container signature storage)")
 	f.StringVar(&g.userAgent, "user-agent-prefix", "", "prefix to add to the user agent string")
 	root.AddCommand(newCopy(g), newDelete(g), newInspect(g), newListTags(g), newLogin(g), newLogout(g), newManifestDigest(), newSync(g))
 	return root

@@ -25,7 +25,6 @@ type syncRequest struct {
 	format     cliflag.Format
 	progress   cliflag.Progress
 	all        bool
-	removeSigs bool
 	digestFile string
 	target     mirror.Target
 	opts       mirror.Options
@@ -65,7 +64,7 @@ See skopeo-sync(1) for details.`,
 	f.StringVar(&r.target.Suffix, "append-suffix", "", "String to append to DESTINATION tags")
 	f.StringVar(&r.digestFile, "digestfile", "", "Write the digests and Image References of the resulting images to the specified file")
 	f.BoolVar(&r.opts.Copy.PreserveDigests, "preserve-digests", false, "Preserve digests of images and lists")
-	f.BoolVar(&r.removeSigs, "remove-signatures", false, "Do not copy signatures from SOURCE images")
+	f.BoolVar(&r.opts.Copy.Sign.Remove, "remove-signatures", false, "Do not copy signatures from SOURCE images")
 	f.BoolVar(&r.opts.KeepGoing, "keep-going", false, "Do not abort the sync if any image copy fails")
 	f.BoolVar(&r.opts.DryRun, "dry-run", false, "Run without actually copying data")
 	return cmd

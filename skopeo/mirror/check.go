@@ -16,8 +16,8 @@ import (
 // check finds out whether the target has the image as a copy would write it.
 // Only a manifest that can be taken as it is tells that.
 func (r *runner) check(ctx context.Context, j *job) error {
-	if p := r.Copy.Policy; p != nil && p.Check(j.from) != nil {
-		return nil // the copy says why
+	if p := r.Copy.Policy; p != nil && !p.AcceptsUnseen(j.from) || len(r.Copy.Sign.Signers) > 0 {
+		return nil // only a copy looks at signatures, and makes them
 	}
 	have, err := r.atTarget(ctx, j.to)
 	if err != nil || have == "" {
