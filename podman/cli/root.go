@@ -12,6 +12,7 @@ import (
 	"github.com/podsuite/podsuite/podman/cli/container"
 	"github.com/podsuite/podsuite/podman/cli/image"
 	"github.com/podsuite/podsuite/podman/cli/manifest"
+	"github.com/podsuite/podsuite/podman/cli/secret"
 	"github.com/podsuite/podsuite/podman/cli/system"
 	"github.com/podsuite/podsuite/podman/cli/volume"
 	"github.com/spf13/cobra"
@@ -63,6 +64,7 @@ func commands() []command {
 		{"run", container.NewRun},
 		{"save", image.NewSave},
 		{"search", image.NewSearch},
+		{"secret", secret.NewSecret},
 		{"start", container.NewStart},
 		{"stats", container.NewStats},
 		{"stop", container.NewStop},

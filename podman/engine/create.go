@@ -86,9 +86,14 @@ func (e *Engine) store(ctx context.Context, c *container.Config, image store.Ima
 	if err != nil {
 		return fmt.Errorf("write container summary: %w", err)
 	}
+	bigData, err := e.secretData(c)
+	if err != nil {
+		return err
+	}
+	bigData[container.ConfigKey] = data
 	for {
 		_, err = e.Store.CreateContainer(store.NewContainer{ID: c.ID, Names: []string{c.Name}, ImageID: image.ID,
-			Metadata: string(metadata), Volatile: c.AutoRemove, BigData: map[string][]byte{container.ConfigKey: data}})
+			Metadata: string(metadata), Volatile: c.AutoRemove, BigData: bigData})
 		taken := new(store.ConflictError)
 		switch {
 		case !errors.As(err, &taken):
@@ -132,7 +137,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		return nil, err
 	}
 	steps := []func(*container.Config, *CreateRequest, *v1.Config) error{
-		setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, setNamespaces,
+		setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, setNamespaces, e.setSecrets,
 	}
 	for _, step := range steps {
 		if err := step(c, req, &file.Config); err != nil {

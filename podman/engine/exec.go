@@ -139,6 +139,9 @@ func (e *Engine) execProcess(c *container.Config, pid int, req *ExecRequest) (*s
 		env = setEnv(env, "TERM=xterm")
 	}
 	env = defaultEnv(env, user, e.hostname(c))
+	if env, err = e.secretEnv(c, env); err != nil {
+		return nil, err
+	}
 	for _, file := range req.EnvFiles {
 		lines, err := readLines(file)
 		if err != nil {

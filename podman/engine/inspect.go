@@ -185,6 +185,11 @@ func (e *Engine) configInfo(c *container.Config) *ConfigInfo {
 		WorkingDir: c.WorkDir, Entrypoint: c.Entry, Labels: c.Labels, Annotations: c.Annotations,
 		StopSignal: unix.SignalName(unix.Signal(c.StopSignal)), CreateCommand: c.CreatedBy, StopTimeout: c.StopTimeout,
 		Umask: "0022", SdNotifyMode: "container", HealthcheckOnFailureAction: "none", HealthLogDestination: "local", HealthMaxLogCount: 5, HealthMaxLogSize: 500}
+	for _, s := range c.Secrets {
+		if s.Type == container.SecretFile {
+			info.Secrets = append(info.Secrets, SecretMountInfo{s.Name, s.ID, s.UID, s.GID, s.Mode})
+		}
+	}
 	for _, p := range c.ExposedPorts {
 		if info.ExposedPorts == nil {
 			info.ExposedPorts = map[string]struct{}{}

@@ -168,7 +168,7 @@ type SecretMountInfo struct {
 	Name     string
 	ID       string
 	UID, GID uint32
-	Mode     uint32
+	Mode     uint32 // in decimal
 }
 
 // LogInfo is where a container's output goes.

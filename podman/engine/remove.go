@@ -80,8 +80,10 @@ func (e *Engine) cleanup(ctx context.Context, c *container.Config) error {
 			return fmt.Errorf("clean up container %q: %w", c.Name, err)
 		}
 	}
-	if err := os.RemoveAll(filepath.Join(dir, execDir)); err != nil {
-		return fmt.Errorf("clean up container %q: %w", c.Name, err)
+	for _, name := range []string{execDir, secretsDir} {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("clean up container %q: %w", c.Name, err)
+		}
 	}
 	if s.State == Exited {
 		e.event(diedEvent(c, s))

@@ -33,6 +33,7 @@ type CreateRequest struct {
 	LogOpts     []string
 	CIDFile     string
 
+	Secrets  []string // NAME[,key=value…]
 	Volumes  []string
 	Mounts   []string
 	Tmpfs    []string

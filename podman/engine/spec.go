@@ -47,7 +47,10 @@ func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
 	if c.UTSMode != "host" {
 		spec.Hostname = e.hostname(c)
 	}
-	return spec, e.addMounts(c, spec, root)
+	if err := e.addMounts(c, spec, root); err != nil {
+		return nil, err
+	}
+	return spec, e.addSecrets(c, spec)
 }
 
 // baseSpec is the default specification with the container's namespaces,

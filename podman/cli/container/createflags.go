@@ -51,6 +51,7 @@ func (f *createFlags) bindProcess(cmd *cobra.Command) {
 // bindConfinement declares what the process may see and use.
 func (f *createFlags) bindConfinement(cmd *cobra.Command) {
 	fl, r := cmd.Flags(), &f.req
+	fl.StringArrayVar(&r.Secrets, "secret", nil, "Add secret to container")
 	fl.StringArrayVarP(&r.Volumes, "volume", "v", nil, "Bind mount a volume into the container")
 	fl.StringArrayVar(&r.Mounts, "mount", nil, "Attach a filesystem mount to the container")
 	fl.StringArrayVar(&r.Tmpfs, "tmpfs", nil, "Mount a temporary filesystem (tmpfs) into a container")

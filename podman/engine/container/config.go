@@ -47,6 +47,7 @@ type Config struct {
 	Runtime     string `json:"runtime"`
 
 	Mounts       []Mount               `json:"mounts,omitempty"`
+	Secrets      []Secret              `json:"secrets,omitempty"`
 	Network      Network               `json:"network"`
 	PIDMode      string                `json:"pidMode,omitempty"` // "" = private, "host"
 	IPCMode      string                `json:"ipcMode,omitempty"`
@@ -58,6 +59,27 @@ type Config struct {
 	ShmSize      int64                 `json:"shmSize"`                // bytes
 	ExposedPorts []string              `json:"exposedPorts,omitempty"` // "5000/tcp", from the image and --expose
 }
+
+// SecretFile and SecretEnv are the ways in which a container gets a secret.
+const (
+	SecretFile = "mount"
+	SecretEnv  = "env"
+)
+
+// Secret is a secret that the container gets. Its data lies with the
+// container under SecretKey.
+type Secret struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Type   string `json:"type"`   // SecretFile or SecretEnv
+	Target string `json:"target"` // a path, below /run/secrets unless absolute, or the variable's name
+	UID    uint32 `json:"uid"`
+	GID    uint32 `json:"gid"`
+	Mode   uint32 `json:"mode"`
+}
+
+// SecretKey names a secret's data with the container in the store.
+func SecretKey(id string) string { return "secret-" + id }
 
 // Mount is a file system that the user or the image asked for.
 type Mount struct {

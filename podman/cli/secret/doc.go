@@ -1,0 +1,3 @@
+// Package secret has the commands of `podman secret`. It imports app, say and
+// the engine.
+package secret
