@@ -67,21 +67,21 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 		}
 	}
 	for i := range c.Mounts {
-		if err := e.addMount(&c.Mounts[i], spec, root); err != nil {
+		if err := e.addMount(c.ID, &c.Mounts[i], spec, root); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *Engine) addMount(m *container.Mount, spec *specs.Spec, root string) error {
+func (e *Engine) addMount(id string, m *container.Mount, spec *specs.Spec, root string) error {
 	switch m.Type {
 	case "bind":
 		if _, err := os.Stat(m.Source); err != nil {
 			return &errdef.Exit{Code: 125, Err: errdef.Newf(errdef.ErrNotFound, "statfs %s: no such file or directory", m.Source)}
 		}
 	case "volume":
-		if err := e.fillVolume(m, root, int(spec.Process.User.UID), int(spec.Process.User.GID)); err != nil {
+		if err := e.fillVolume(id, m, root, int(spec.Process.User.UID), int(spec.Process.User.GID)); err != nil {
 			return err
 		}
 	}
@@ -101,19 +101,27 @@ func (e *Engine) addMount(m *container.Mount, spec *specs.Spec, root string) err
 // fillVolume gives a volume that was never used the files that the image has
 // at its place, with the owner and mode of the directory there; where the image
 // has nothing, it is the process's own.
-func (e *Engine) fillVolume(m *container.Mount, root string, uid, gid int) error {
+func (e *Engine) fillVolume(id string, m *container.Mount, root string, uid, gid int) error {
 	v, err := e.Volumes().Get(m.Name)
 	if err != nil {
 		return err
 	}
 	m.Source = v.Mountpoint
-	if !v.NeedsCopyUp {
-		return nil
+	if v.NeedsMount() {
+		if err := e.withVolume(m.Name, func(v *volume.Volume) error { return e.holdVolume(v, id) }); err != nil {
+			return err
+		}
+	}
+	if !v.NeedsCopyUp || v.NeedsMount() && v.Options["type"] != "tmpfs" {
+		return nil // what is mounted there has files and an owner of its own
 	}
 	if m.CopyUp {
 		err := rootfs.CopyOut(root, m.Destination, v.Mountpoint)
 		if isNotFound(err) {
-			err = os.Chown(v.Mountpoint, uid, gid)
+			err = nil
+			if v.UID == 0 && v.GID == 0 { // it was not made for somebody
+				err = os.Chown(v.Mountpoint, uid, gid)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("copy the image's files into volume %q: %w", m.Name, err)

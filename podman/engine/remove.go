@@ -80,6 +80,9 @@ func (e *Engine) cleanup(ctx context.Context, c *container.Config) error {
 			return fmt.Errorf("clean up container %q: %w", c.Name, err)
 		}
 	}
+	if err := e.releaseVolumes(c); err != nil {
+		return err
+	}
 	for _, name := range []string{execDir, secretsDir} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("clean up container %q: %w", c.Name, err)

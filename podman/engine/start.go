@@ -151,7 +151,7 @@ func closeAll(files []*os.File) {
 
 // undoStart takes back what a start that went wrong has set up.
 func (e *Engine) undoStart(ctx context.Context, c *container.Config) error {
-	err := errors.Join(e.disconnect(ctx, c), e.Store.Unmount(c.ID, true))
+	err := errors.Join(e.disconnect(ctx, c), e.Store.Unmount(c.ID, true), e.releaseVolumes(c))
 	os.Remove(filepath.Join(e.Store.ContainerRunDir(c.ID), "attach"))
 	return err
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -23,9 +24,13 @@ type Volume struct {
 	Labels      map[string]string
 	Scope       string
 	Options     map[string]string
+	UID         int  `json:",omitempty"`
+	GID         int  `json:",omitempty"`
 	Anonymous   bool `json:",omitempty"`
-	MountCount  uint // containers that are up with it
+	MountCount  uint // containers that are up with it, and mounts on the host
 	NeedsCopyUp bool `json:",omitempty"`
+	NeedsChown  bool `json:",omitempty"`
+	LockNumber  int
 }
 
 // CreateVolumeRequest makes a volume.
@@ -33,6 +38,9 @@ type CreateVolumeRequest struct {
 	Name   string // "" makes one up
 	Driver string // "" or local
 	Labels []string
+	Opts   []string // of the driver
+	UID    *int64   // the data directory's owner
+	GID    *int64
 	Ignore bool // one that is there is as good
 }
 
@@ -54,6 +62,17 @@ func (e *Engine) CreateVolume(req CreateVolumeRequest) (volume.Volume, error) {
 			return v, errdef.Newf(errdef.ErrInvalid, "unable to process labels: invalid label format: %q", label)
 		}
 		v.Labels[key] = value
+	}
+	if err := v.SetOptions(req.Opts); err != nil {
+		return v, err
+	}
+	for _, id := range []struct {
+		asked *int64
+		to    *int
+	}{{req.UID, &v.UID}, {req.GID, &v.GID}} {
+		if id.asked != nil {
+			*id.to = int(*id.asked)
+		}
 	}
 	made, err := e.Volumes().Create(v)
 	if errors.Is(err, errdef.ErrConflict) && req.Ignore {
@@ -103,7 +122,11 @@ func (e *Engine) InspectVolume(name string) (Volume, error) {
 
 func (e *Engine) describe(v volume.Volume, users map[string][]string) Volume {
 	d := Volume{Name: v.Name, Driver: v.Driver, Mountpoint: v.Mountpoint, CreatedAt: v.CreatedAt, Labels: v.Labels, Scope: "local", Options: v.Options,
-		Anonymous: v.Anonymous, NeedsCopyUp: v.NeedsCopyUp}
+		UID: v.UID, GID: v.GID, Anonymous: v.Anonymous, NeedsCopyUp: v.NeedsCopyUp, NeedsChown: v.NeedsCopyUp && v.UID == 0 && v.GID == 0}
+	if holders, err := e.holders(v.Name); err == nil && v.NeedsMount() {
+		d.MountCount = uint(len(holders))
+		return d
+	}
 	for _, id := range users[v.Name] {
 		if e.Running(id) {
 			d.MountCount++
@@ -262,9 +285,17 @@ func (e *Engine) removeVolume(ctx context.Context, name string, req RemoveVolume
 	if _, err := e.Volumes().Get(name); req.Force && isNotFound(err) {
 		return nil // it went with its container
 	}
-	if err := e.Volumes().Remove(name); err != nil {
-		return err
+	err = e.withVolume(name, func(v *volume.Volume) error {
+		if holders, err := e.holders(v.Name); err != nil || len(holders) > 0 && !req.Force {
+			return errors.Join(err, errdef.Newf(errdef.ErrBusy, "volume %s is mounted on the host: volume is being used", v.Name))
+		}
+		if err := e.Volumes().Remove(v.Name); err != nil {
+			return err
+		}
+		return os.RemoveAll(e.holdersDir(v.Name))
+	})
+	if err == nil {
+		e.event(volumeEvent(name, "remove"))
 	}
-	e.event(volumeEvent(name, "remove"))
-	return nil
+	return err
 }

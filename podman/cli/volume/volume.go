@@ -19,7 +19,7 @@ func NewVolume(a *app.App) *cobra.Command {
 		Short: "Manage volumes",
 		Long:  "Volumes are created in and can be shared between containers",
 	}
-	for _, add := range []func(*app.App) *cobra.Command{newCreate, newExists, newInspect, newList, newPrune, newRemove} {
+	for _, add := range []func(*app.App) *cobra.Command{newCreate, newExists, newExport, newImport, newInspect, newList, newMount, newPrune, newReload, newRemove, newUnmount} {
 		cmd.AddCommand(add(a))
 	}
 	return cmd
@@ -37,7 +37,23 @@ func newCreate(a *app.App) *cobra.Command {
 	cmd.Flags().StringVarP(&req.Driver, "driver", "d", "local", "Specify volume driver name")
 	cmd.Flags().BoolVar(&req.Ignore, "ignore", false, "Don't fail if volume already exists")
 	cmd.Flags().StringArrayVarP(&req.Labels, "label", "l", nil, "Set metadata for a volume")
+	cmd.Flags().StringArrayVarP(&req.Opts, "opt", "o", nil, "Set driver specific options")
+	var uid, gid int64
+	cmd.Flags().Int64Var(&uid, "uid", 0, "Set the UID of the volume owner")
+	cmd.Flags().Int64Var(&gid, "gid", 0, "Set the GID of the volume owner")
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
+		for _, id := range []struct {
+			flag  string
+			value *int64
+			to    **int64
+		}{{"uid", &uid, &req.UID}, {"gid", &gid, &req.GID}} {
+			if cmd.Flags().Changed(id.flag) {
+				if *id.value < 0 {
+					return errdef.Newf(errdef.ErrInvalid, "invalid --%s %d: it must not be negative", id.flag, *id.value)
+				}
+				*id.to = id.value
+			}
+		}
 		req.Name = append(args, "")[0]
 		v, err := e.CreateVolume(req)
 		if err != nil {

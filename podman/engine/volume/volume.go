@@ -1,6 +1,6 @@
 // Package volume keeps named volumes: a directory each below the store, with
-// its facts in a file beside its data. It imports the standard library and
-// errdef only.
+// its facts in a file beside its data. It imports the standard library, errdef,
+// go-units and x/sys only.
 package volume
 
 import (
@@ -26,6 +26,9 @@ type Volume struct {
 	Labels     map[string]string `json:"Labels"`
 	Options    map[string]string `json:"Options"`
 	Anonymous  bool              `json:"Anonymous"`
+	UID        int               `json:"UID,omitempty"` // the data directory's owner
+	GID        int               `json:"GID,omitempty"`
+	NoCopy     bool              `json:"NoCopy,omitempty"` // an empty one stays empty
 	// NeedsCopyUp is true until the volume was first mounted: an empty one
 	// then gets what the image has at the place.
 	NeedsCopyUp bool `json:"NeedsCopyUp"`
@@ -66,15 +69,21 @@ func (d *Dir) Create(v Volume) (Volume, error) {
 	if _, err := d.Get(v.Name); err == nil {
 		return Volume{}, errdef.Newf(errdef.ErrConflict, "volume with name %s already exists: volume already exists", v.Name)
 	}
-	v.Driver, v.Mountpoint, v.CreatedAt, v.NeedsCopyUp = "local", filepath.Join(d.path, v.Name, "_data"), time.Now(), true
+	v.Driver, v.Mountpoint, v.CreatedAt = "local", filepath.Join(d.path, v.Name, "_data"), time.Now()
 	if v.Labels == nil {
 		v.Labels = map[string]string{}
 	}
 	if v.Options == nil {
 		v.Options = map[string]string{}
 	}
+	v.NeedsCopyUp = !v.NoCopy
 	if err := os.MkdirAll(v.Mountpoint, 0o755); err != nil {
 		return Volume{}, fmt.Errorf("create volume %q: %w", v.Name, err)
+	}
+	if v.UID != 0 || v.GID != 0 {
+		if err := os.Chown(v.Mountpoint, v.UID, v.GID); err != nil {
+			return Volume{}, fmt.Errorf("create volume %q: %w", v.Name, err)
+		}
 	}
 	if err := os.Chmod(filepath.Join(d.path, v.Name), 0o700); err != nil {
 		return Volume{}, fmt.Errorf("create volume %q: %w", v.Name, err)
@@ -117,8 +126,15 @@ func (d *Dir) List() ([]Volume, error) {
 // Remove deletes a volume with its data. The facts go first, so that a
 // removal that is cut off never shows half a volume.
 func (d *Dir) Remove(name string) error {
-	if _, err := d.Get(name); err != nil {
+	v, err := d.Get(name)
+	if err != nil {
 		return err
+	}
+	// What is mounted there is not the volume's to delete.
+	if v.NeedsMount() {
+		if err := v.Unmount(); err != nil {
+			return err
+		}
 	}
 	if err := os.Remove(d.facts(name)); err != nil {
 		return fmt.Errorf("remove volume %q: %w", name, err)
