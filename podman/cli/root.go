@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -21,6 +20,9 @@ import (
 // Version is the version of podman whose commands and output these are.
 const Version = "5.8.6"
 
+// BuildahVersion is the version of buildah that builds are made as.
+const BuildahVersion = "1.43.2"
+
 // command is one of the tree's first level.
 type command struct {
 	name string
@@ -28,6 +30,7 @@ type command struct {
 }
 
 func commands() []command {
+	info := system.NewInfo(Version, BuildahVersion)
 	return []command{
 		{"artifact", artifact.New},
 		{"attach", container.NewAttach},
@@ -43,6 +46,7 @@ func commands() []command {
 		{"image", image.NewImage},
 		{"images", image.NewImages},
 		{"import", image.NewImport},
+		{"info", info},
 		{"init", container.NewInit},
 		{"inspect", container.NewInspectAny},
 		{"kill", container.NewKill},
@@ -68,13 +72,14 @@ func commands() []command {
 		{"start", container.NewStart},
 		{"stats", container.NewStats},
 		{"stop", container.NewStop},
+		{"system", system.NewSystem(info)},
 		{"tag", image.NewTag},
 		{"top", container.NewTop},
 		{"unmount", container.NewUnmount},
 		{"unpause", container.NewUnpause},
 		{"untag", image.NewUntag},
 		{"update", container.NewUpdate},
-		{"version", newVersion},
+		{"version", system.NewVersion(Version)},
 		{"volume", volume.NewVolume},
 		{"wait", container.NewWait},
 	}
@@ -141,17 +146,4 @@ func newContainer(a *app.App) *cobra.Command {
 		cmd.AddCommand(add(a))
 	}
 	return cmd
-}
-
-func newVersion(*app.App) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Display the version information",
-		Long:  "Display the version information",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			fmt.Fprintf(cmd.OutOrStdout(), "Client:       Podman Engine\nVersion:      %s\nAPI Version:  %s\n", Version, Version)
-			return nil
-		},
-	}
 }

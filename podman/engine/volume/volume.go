@@ -40,6 +40,9 @@ type Dir struct{ path string }
 // Open names the directory; it is made with the first volume.
 func Open(path string) *Dir { return &Dir{path} }
 
+// Path is where the volumes lie.
+func (d *Dir) Path() string { return d.path }
+
 // facts is the file of a volume's facts; filepath.Base keeps an odd name inside.
 func (d *Dir) facts(name string) string {
 	return filepath.Join(d.path, filepath.Base("/"+name), "volume.json")
