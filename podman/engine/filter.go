@@ -32,7 +32,7 @@ func (e *Engine) ParseContainerFilters(texts []string) (*ContainerFilter, error)
 	for _, text := range texts {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok {
-			return nil, errdef.Newf(errdef.ErrInvalid, "invalid argument %q for \"-f, --filter\" flag: must be in the format \"filter=value\"", text)
+			return nil, errdef.Newf(errdef.ErrInvalid, "invalid filter %q", text)
 		}
 		if !slices.Contains(keys, key) {
 			keys = append(keys, key)

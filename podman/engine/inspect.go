@@ -182,7 +182,7 @@ func endpointInfo(status network.Status) EndpointInfo {
 
 func (e *Engine) configInfo(c *container.Config) *ConfigInfo {
 	info := &ConfigInfo{Hostname: e.hostname(c), User: c.User, Tty: c.Terminal, OpenStdin: c.Stdin, Env: c.Env, Cmd: c.Command, Image: c.Image,
-		WorkingDir: c.WorkDir, Entrypoint: c.Entry, Labels: c.Labels, Annotations: c.Annotations,
+		WorkingDir: c.WorkDir, Entrypoint: c.Entry, Labels: c.Labels, Annotations: pairs(c.Annotations),
 		StopSignal: unix.SignalName(unix.Signal(c.StopSignal)), CreateCommand: c.CreatedBy, StopTimeout: c.StopTimeout,
 		Umask: "0022", SdNotifyMode: "container", HealthcheckOnFailureAction: "none", HealthLogDestination: "local", HealthMaxLogCount: 5, HealthMaxLogSize: 500}
 	for _, s := range c.Secrets {
@@ -201,7 +201,7 @@ func (e *Engine) configInfo(c *container.Config) *ConfigInfo {
 
 func (e *Engine) hostInfo(c *container.Config) *HostInfo {
 	h := &HostInfo{CgroupManager: first(e.Config.Engine.CgroupManager, "cgroupfs"), CgroupMode: "host", ContainerIDFile: c.CIDFile, Cgroups: "default",
-		NetworkMode: c.Network.Mode, PortBindings: portInfo(c.Network.Ports), AutoRemove: c.AutoRemove, Annotations: c.Annotations,
+		NetworkMode: c.Network.Mode, PortBindings: portInfo(c.Network.Ports), AutoRemove: c.AutoRemove, Annotations: pairs(c.Annotations),
 		CapAdd: list(c.Security.CapAdd), CapDrop: list(c.Security.CapDrop), Dns: list(c.Network.DNS), DnsOptions: list(c.Network.DNSOptions),
 		DnsSearch: list(c.Network.DNSSearch), ExtraHosts: list(c.Network.AddHosts), GroupAdd: list(c.Groups), SecurityOpt: []string{},
 		IpcMode: first(c.IPCMode, "shareable"), PidMode: first(c.PIDMode, "private"), UTSMode: first(c.UTSMode, "private"),
@@ -288,6 +288,13 @@ func value[T any](p *T) (v T) {
 		v = *p
 	}
 	return v
+}
+
+func pairs(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
 }
 
 func list(s []string) []string {

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,8 @@ type choose struct {
 	cidFiles    []string
 	filters     []string
 
-	optional bool // none is fine
+	optional bool   // none is fine
+	missing  string // what to say where none is given; "" is the usual
 }
 
 func (c *choose) bind(cmd *cobra.Command) { c.bindAll(cmd, "a") }
@@ -69,7 +71,7 @@ func (c *choose) names(e *engine.Engine, args []string, keep func(*engine.Contai
 	}
 	names, err := c.withFiles(args)
 	if err == nil && len(names) == 0 && !c.optional && (len(c.cidFiles) == 0 || !c.ignore) {
-		return nil, errdef.Newf(errdef.ErrInvalid, "you must provide at least one name or id")
+		return nil, errdef.Newf(errdef.ErrInvalid, "%s", cmp.Or(c.missing, "you must provide at least one name or id"))
 	}
 	return names, err
 }

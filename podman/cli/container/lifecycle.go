@@ -15,7 +15,7 @@ import (
 
 // NewStart is `podman start`.
 func NewStart(a *app.App) *cobra.Command {
-	var pick choose
+	pick := choose{missing: "start requires at least one argument"}
 	var attach, interactive, proxy bool
 	var keys string
 	cmd := &cobra.Command{

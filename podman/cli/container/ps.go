@@ -88,8 +88,8 @@ func (f *psFlags) check(cmd *cobra.Command) error {
 		return errdef.Newf(errdef.ErrInvalid, "size and namespace options conflict")
 	case f.ns && f.format != "" && f.format != "json" && cmd.Flags().Changed("sort"):
 		return errdef.Newf(errdef.ErrInvalid, "--ns can't be sorted")
-	case f.latest && (f.all || cmd.Flags().Changed("last")):
-		return errdef.Newf(errdef.ErrInvalid, "--latest and --last or --all cannot be used together")
+	case f.latest && cmd.Flags().Changed("last"):
+		return errdef.Newf(errdef.ErrInvalid, "last and latest are mutually exclusive")
 	case cmd.Flags().Changed("last") && f.last >= 0 && f.all:
 		return errdef.Newf(errdef.ErrInvalid, "--all and --last cannot be used together")
 	case cmd.Flags().Changed("watch") && f.watch == 0:
@@ -191,7 +191,7 @@ func sortRows(rows []psRow, by string) error {
 		slices.SortStableFunc(rows, func(a, b psRow) int { return cmp.Compare(a.size.Root, b.size.Root) })
 		return nil
 	default:
-		return errdef.Newf(errdef.ErrInvalid, "invalid argument %q for \"--sort\" flag: %q is not a valid value.  Choose from: \"command, created, id, image, names, pod, runningfor, size, status\"\nSee 'podman ps --help'", by, by)
+		return errdef.Newf(errdef.ErrInvalid, "invalid argument %q for \"--sort\" flag: %q is not a valid value.  Choose from: \"command, created, id, image, names, runningfor, size, status\"\nSee 'podman ps --help'", by, by)
 	}
 	slices.SortStableFunc(rows, func(a, b psRow) int { return strings.Compare(key(&a), key(&b)) })
 	return nil
