@@ -41,6 +41,7 @@ func (o *copyFlags) options() (registry.Options, cliout.Progress, error) {
 
 func newPull(a *app) *cobra.Command {
 	o, policy := &copyFlags{}, ""
+	var removeSignatures bool
 	cmd := &cobra.Command{
 		Use:   "pull IMAGE",
 		Short: "Pull an image from the specified location",
@@ -58,7 +59,7 @@ specified, the image with the 'latest' tag (if it exists) is pulled.`,
 			default:
 				return errdef.Newf(errdef.ErrInvalid, "unrecognized pull policy %q", policy)
 			}
-			p := imgcopy.PullOptions{Policy: policy, Choose: cliout.NewChooser(os.Stdin, os.Stdout)}
+			p := imgcopy.PullOptions{Policy: policy, RemoveSignatures: removeSignatures, Choose: cliout.NewChooser(os.Stdin, os.Stdout)}
 			var err error
 			if p.Registry, p.Progress, err = o.options(); err != nil {
 				return err
@@ -79,6 +80,7 @@ specified, the image with the 'latest' tag (if it exists) is pulled.`,
 		},
 	}
 	o.bind(cmd, "pull")
+	cmd.Flags().BoolVar(&removeSignatures, "remove-signatures", false, "don't copy signatures when pulling image")
 	cmd.Flags().StringVar(&policy, "policy", imgcopy.PullMissing, "missing, always, ifnewer, or never.")
 	return cmd
 }
@@ -88,6 +90,7 @@ func newPush(a *app) *cobra.Command {
 	var format cliflag.Format
 	var compression cliflag.Compression
 	var digestFile cliflag.DigestFile
+	var sign cliflag.Sign
 	cmd := &cobra.Command{
 		Use:     "push IMAGE [DESTINATION]",
 		Short:   "Push an image to a specified destination",
@@ -101,6 +104,9 @@ func newPush(a *app) *cobra.Command {
 				return err
 			}
 			if err := compression.Check(); err != nil {
+				return err
+			}
+			if p.Sign, err = sign.Value(); err != nil {
 				return err
 			}
 			p.CompressFormat, p.CompressLevel, p.ForceCompress = compression.Format, compression.Level, compression.Force
@@ -126,6 +132,8 @@ func newPush(a *app) *cobra.Command {
 	format.Bind(cmd.Flags())
 	compression.Bind(cmd.Flags())
 	digestFile.Bind(cmd.Flags())
+	sign.BindGPG(cmd.Flags())
+	sign.BindRemove(cmd.Flags())
 	return cmd
 }
 

@@ -22,7 +22,8 @@ type PushOptions struct {
 	CompressFormat string // "": as configured
 	CompressLevel  int
 	ForceCompress  bool
-	Compress       bool             // for the dir transport
+	Compress       bool // for the dir transport
+	Sign           SignOptions
 	Registry       registry.Options // Retries 0 means DefaultRetries, below 0 none
 	Progress       cliout.Progress  // nil: none
 	Parallel       int              // 0: as configured
@@ -68,6 +69,7 @@ func PushTo(st *store.Store, cfg *config.Config, img store.Image, name, destinat
 	t := transport.Options{Config: cfg, Registry: o.Registry, Store: st}
 	t.Registry.Retries = 0
 	return dst, Options{
+		Sign:   o.Sign,
 		Source: t, Destination: t, Format: o.Format, CompressFormat: o.CompressFormat, CompressLevel: o.CompressLevel,
 		ForceCompress: o.ForceCompress, Compress: o.Compress, Parallel: o.Parallel, Retries: retries(o.Registry), Progress: o.Progress,
 	}, nil

@@ -28,6 +28,7 @@ type copyRequest struct {
 	multiArch   string
 	format      cliflag.Format
 	digest      cliflag.DigestFile
+	sign        cliflag.Sign
 	compression cliflag.Compression
 	progress    cliflag.Progress
 	opts        imgcopy.Options
@@ -66,7 +67,9 @@ func newCopy(g *global) *cobra.Command {
 	f.BoolVarP(&r.all, "all", "a", false, "Copy all images if SOURCE-IMAGE is a list")
 	f.StringVar(&r.multiArch, "multi-arch", "", "How to handle multi-architecture images (system, all, or index-only)")
 	f.BoolVar(&o.PreserveDigests, "preserve-digests", false, "Preserve digests of images and lists")
-	f.BoolVar(&o.Sign.Remove, "remove-signatures", false, "Do not copy signatures from source")
+	r.sign.Bind(f)
+	r.sign.BindIdentity(f)
+	r.sign.BindRemove(f)
 	f.UintVar(&r.parallel, "image-parallel-copies", 0, "Maximum number of image layers to be copied (pulled/pushed) simultaneously (default 6)")
 	f.BoolVar(&o.Compress, "dest-compress", false, "Compress tarball image layers when saving to directory using the 'dir' transport. (default is same compression type as source)")
 	f.BoolVar(&o.Decompress, "dest-decompress", false, "Decompress tarball image layers when saving to directory using the 'dir' transport. (default is same compression type as source)")
@@ -141,6 +144,9 @@ func (r *copyRequest) run(cmd *cobra.Command, g *global, from, to string) error 
 		r.opts.Destination.ExtraTags = append(r.opts.Destination.ExtraTags, n.Tagged())
 	}
 	if r.opts.Policy, err = g.trustPolicy(); err != nil {
+		return err
+	}
+	if r.opts.Sign, err = r.sign.Value(); err != nil {
 		return err
 	}
 	res, err := imgcopy.Copy(cmd.Context(), dst, src, r.opts)

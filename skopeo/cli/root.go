@@ -64,7 +64,7 @@ func newRoot() *cobra.Command {
 	f.StringVar(&g.policy, "policy", "", "Path to a trust policy file")
 	f.StringVar(&g.registriesDir, "registries.d", "", "use registry configuration files in `DIR` (e.g. for container signature storage)")
 	f.StringVar(&g.userAgent, "user-agent-prefix", "", "prefix to add to the user agent string")
-	root.AddCommand(newCopy(g), newDelete(g), newInspect(g), newListTags(g), newLogin(g), newLogout(g), newManifestDigest(), newSync(g))
+	root.AddCommand(newCopy(g), newDelete(g), newGenerateSigstoreKey(), newStandaloneSign(), newStandaloneVerify(), newInspect(g), newListTags(g), newLogin(g), newLogout(g), newManifestDigest(), newSync(g))
 	return root
 }
 

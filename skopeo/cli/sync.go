@@ -18,6 +18,7 @@ import (
 
 // syncRequest is the command line of skopeo sync.
 type syncRequest struct {
+	sign       cliflag.Sign
 	from, to   string // transports
 	src, dest  place
 	authFile   string
@@ -64,7 +65,8 @@ See skopeo-sync(1) for details.`,
 	f.StringVar(&r.target.Suffix, "append-suffix", "", "String to append to DESTINATION tags")
 	f.StringVar(&r.digestFile, "digestfile", "", "Write the digests and Image References of the resulting images to the specified file")
 	f.BoolVar(&r.opts.Copy.PreserveDigests, "preserve-digests", false, "Preserve digests of images and lists")
-	f.BoolVar(&r.opts.Copy.Sign.Remove, "remove-signatures", false, "Do not copy signatures from SOURCE images")
+	r.sign.Bind(f)
+	r.sign.BindRemove(f)
 	f.BoolVar(&r.opts.KeepGoing, "keep-going", false, "Do not abort the sync if any image copy fails")
 	f.BoolVar(&r.opts.DryRun, "dry-run", false, "Run without actually copying data")
 	return cmd
@@ -96,6 +98,9 @@ func (r *syncRequest) complete(g *global, cmd *cobra.Command, destination string
 		return err
 	}
 	if o.Policy, err = g.trustPolicy(); err != nil {
+		return err
+	}
+	if o.Sign, err = r.sign.Value(); err != nil {
 		return err
 	}
 	if o.Progress, err = r.progress.On(os.Stdout); err != nil {

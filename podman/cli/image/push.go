@@ -18,6 +18,7 @@ func NewPush(a *app.App) *cobra.Command {
 	var compression cliflag.Compression
 	var digestFile cliflag.DigestFile
 	var shown cliflag.Progress
+	var sign cliflag.Sign
 	var o imgcopy.PushOptions
 	cmd := &cobra.Command{
 		Use:     "push [options] IMAGE [DESTINATION]",
@@ -33,6 +34,8 @@ func NewPush(a *app.App) *cobra.Command {
 	format.Bind(f)
 	compression.Bind(f)
 	digestFile.Bind(f)
+	sign.Bind(f)
+	sign.BindRemove(f)
 	shown.Bind(f, "Suppress output information when pushing images")
 	f.BoolVar(&o.Compress, "compress", false, "Compress tarball image layers when pushing to a directory using the 'dir' transport. (default is same compression type as source)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -45,6 +48,9 @@ func NewPush(a *app.App) *cobra.Command {
 			return err
 		}
 		if err := compression.Check(); err != nil {
+			return err
+		}
+		if o.Sign, err = sign.Value(); err != nil {
 			return err
 		}
 		o.CompressFormat, o.CompressLevel, o.ForceCompress = compression.Format, compression.Level, compression.Force

@@ -45,6 +45,7 @@ func newPush(a *app.App) *cobra.Command {
 	var compression cliflag.Compression
 	var digestFile cliflag.DigestFile
 	var shown cliflag.Progress
+	var sign cliflag.Sign
 	var all bool
 	var req manifestlist.PushRequest
 	cmd := &cobra.Command{
@@ -58,6 +59,8 @@ func newPush(a *app.App) *cobra.Command {
 	reg.Bind(f)
 	compression.Bind(f)
 	digestFile.Bind(f)
+	sign.Bind(f)
+	sign.BindRemove(f)
 	shown.Bind(f, "don't output progress information when pushing lists")
 	f.StringSliceVar(&req.AddFormats, "add-compression", nil, "add instances with selected compression while pushing")
 	f.BoolVar(&all, "all", true, "also push the images in the list")
@@ -69,6 +72,9 @@ func newPush(a *app.App) *cobra.Command {
 			return err
 		}
 		if err := compression.Check(); err != nil {
+			return err
+		}
+		if req.Copy.Sign, err = sign.Value(); err != nil {
 			return err
 		}
 		req.Copy.CompressFormat, req.Copy.CompressLevel, req.Copy.ForceCompress = compression.Format, compression.Level, compression.Force
