@@ -97,13 +97,13 @@ func (p *plainProgress) Done() {}
 
 // jsonEvent is one line of the "json" mode.
 type jsonEvent struct {
-	Status  string `json:"status"` // start, progress, done, failed, message
-	Kind    string `json:"kind,omitempty"`
-	ID      string `json:"id,omitempty"`
-	Current int64  `json:"current,omitempty"` // bytes
-	Total   int64  `json:"total,omitempty"`   // bytes; -1 unknown
-	Error   string `json:"error,omitempty"`
-	Message string `json:"message,omitempty"`
+	Status string `json:"status"` // start, progress, done, failed, message
+	Kind   string `json:"kind,omitempty"`
+	Digest string `json:"digest,omitempty"` // or another name of the thing
+	Bytes  int64  `json:"bytes"`            // that have come so far
+	Total  int64  `json:"total,omitempty"`  // bytes; -1 unknown
+	Rate   int64  `json:"rate,omitempty"`   // bytes a second, from the start
+	Error  string `json:"error,omitempty"`
 }
 
 type jsonProgress struct {
@@ -111,17 +111,23 @@ type jsonProgress struct {
 	enc *json.Encoder
 }
 
-func (p *jsonProgress) send(e jsonEvent) {
+func (p *jsonProgress) send(e any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.enc.Encode(e) //nolint:errcheck // progress that can't be shown stops nothing
 }
 
-func (p *jsonProgress) Say(line string) { p.send(jsonEvent{Status: "message", Message: line}) }
-func (p *jsonProgress) Done()           {}
+func (p *jsonProgress) Say(line string) {
+	p.send(struct {
+		Status  string `json:"status"`
+		Message string `json:"message"`
+	}{"message", line})
+}
+func (p *jsonProgress) Done() {}
 
 func (p *jsonProgress) Start(kind, id string, total int64) Bar {
-	b := &jsonBar{p: p, event: jsonEvent{Kind: kind, ID: id, Total: total}, last: time.Now()}
+	now := time.Now()
+	b := &jsonBar{p: p, event: jsonEvent{Kind: kind, Digest: id, Total: total}, start: now, last: now}
 	b.send("start")
 	return b
 }
@@ -130,18 +136,22 @@ type jsonBar struct {
 	p     *jsonProgress
 	mu    sync.Mutex
 	event jsonEvent
+	start time.Time
 	last  time.Time
 }
 
 func (b *jsonBar) send(status string) {
 	b.event.Status = status
+	if d := time.Since(b.start); d > 0 && b.event.Bytes > 0 {
+		b.event.Rate = int64(float64(b.event.Bytes) / d.Seconds())
+	}
 	b.p.send(b.event)
 }
 
 func (b *jsonBar) Add(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.event.Current += n
+	b.event.Bytes += n
 	if now := time.Now(); now.Sub(b.last) >= time.Second/2 {
 		b.last = now
 		b.send("progress")

@@ -57,6 +57,9 @@ func TestProgressAsJSON(t *testing.T) {
 			t.Fatalf("%q: %v", line, err)
 		}
 		states = append(states, e.Status)
+		if e.Status == "done" && (e.Digest != "sha256:0123456789abcdef" || e.Bytes != 400 || e.Total != 1000 || e.Rate <= 0) {
+			t.Errorf("the end says %s", line)
+		}
 	}
 	if got := strings.Join(states, " "); got != "start start done message failed" {
 		t.Errorf("states: %s", got)
