@@ -112,6 +112,9 @@ func (c *copier) run(ctx context.Context) (Result, error) {
 	}
 	m, err := c.all(ctx)
 	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
 		err = c.dst.Commit(ctx)
 	}
 	res := Result{Manifest: m}

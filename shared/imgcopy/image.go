@@ -101,7 +101,7 @@ func (c *copier) blobs(ctx context.Context, layers []v1.Descriptor, have []bool,
 			continue
 		}
 		if have[i] {
-			c.Progress.Start("blob", layers[i].Digest.Hex, layers[i].Size).Finish(nil)
+			c.Progress.Start("blob", layers[i].Digest.String(), layers[i].Size).Finish(nil)
 			continue
 		}
 		g.Go(func() error {
@@ -148,7 +148,7 @@ func ReadConfig(ctx context.Context, src transport.Source, d v1.Descriptor) ([]b
 
 func (c *copier) putConfig(ctx context.Context, d v1.Descriptor, conf []byte) error {
 	dg := transport.Digest(d)
-	bar := c.Progress.Start("config", dg.Encoded(), d.Size)
+	bar := c.Progress.Start("config", dg.String(), d.Size)
 	have, err := c.reuse(ctx, dg, d.Size)
 	if err == nil && !have {
 		if conf == nil {

@@ -20,7 +20,7 @@ func (c *copier) layer(ctx context.Context, i int, d v1.Descriptor) (v1.Descript
 	if !d.MediaType.IsDistributable() && len(d.URLs) > 0 {
 		return d, nil // stays at the place that its descriptor names
 	}
-	bar := c.Progress.Start("blob", d.Digest.Hex, d.Size)
+	bar := c.Progress.Start("blob", d.Digest.String(), d.Size)
 	out, err := d, error(nil)
 	for attempt := 0; ; attempt++ {
 		out, err = c.tryLayer(ctx, i, d, bar)
@@ -107,7 +107,7 @@ func (c *copier) asItIs(ctx context.Context, d v1.Descriptor, bar cliout.Bar) (v
 		in = newVerifier(r, dg, d.Size)
 	}
 	return d, c.dst.Put(ctx, transport.Content{
-		Digest: dg, Size: d.Size, Reader: &counted{in, bar}, Layer: true,
+		Digest: dg, Size: d.Size, Reader: &counted{ctx, in, bar}, Layer: true,
 		Sum: func() (digest.Digest, int64) { return dg, d.Size },
 	})
 }
@@ -190,7 +190,7 @@ func (c *copier) transformed(ctx context.Context, d v1.Descriptor, open func() (
 		return d, err
 	}
 	defer r.Close()
-	h := newSummer(&counted{r, bar})
+	h := newSummer(&counted{ctx, r, bar})
 	content := transport.Content{Size: -1, Reader: h, Sum: h.sum, Layer: true}
 	if _, store := c.dst.(transport.Planner); store {
 		content.Digest = transport.Digest(d)

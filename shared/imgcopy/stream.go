@@ -3,6 +3,7 @@ package imgcopy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"hash"
 	"io"
 	"runtime"
@@ -14,15 +15,21 @@ import (
 
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/store/unpack"
 )
 
-// counted reports what is read to a progress bar.
+// counted reports what is read to a progress bar, and ends with its context:
+// files know of none.
 type counted struct {
+	ctx context.Context //nolint:containedctx // the reader stands for one copy
 	r   io.Reader
 	bar cliout.Bar
 }
 
 func (c *counted) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := c.r.Read(p)
 	c.bar.Add(int64(n))
 	return n, err
@@ -223,7 +230,7 @@ func (t *toEnd) Read(p []byte) (int, error) {
 			return n, derr
 		}
 	}
-	return n, err
+	return n, unpack.Classify(err)
 }
 
 type both struct {

@@ -5,10 +5,12 @@ import (
 	"compress/bzip2"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
@@ -93,7 +95,18 @@ func (s *Stream) Read(p []byte) (int, error) {
 	if !s.plain {
 		s.hash.Write(p[:n])
 	}
-	return n, err
+	return n, Classify(err)
+}
+
+// Classify puts a decompressor's complaint about its input in the class
+// errdef.ErrInvalid, and leaves other errors, such as the source's, alone.
+func Classify(err error) error {
+	var corrupt flate.CorruptInputError
+	if errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.As(err, &corrupt) ||
+		errors.Is(err, zstd.ErrCRCMismatch) || errors.Is(err, zstd.ErrMagicMismatch) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return errdef.Newf(errdef.ErrInvalid, "decompress layer: %w", err)
+	}
+	return err
 }
 
 // Sums describes a stream that was read to its end.
@@ -117,6 +130,16 @@ func (s *Stream) Finish() (Sums, error) {
 		sums.DiffID = digest.NewDigest(digest.SHA256, s.hash)
 	}
 	return sums, nil
+}
+
+// Sum reads a layer, plain or compressed, for its digests and sizes alone.
+func Sum(ctx context.Context, r io.Reader) (Sums, error) {
+	s, err := NewStream(ctx, r)
+	if err != nil {
+		return Sums{}, err
+	}
+	defer s.Close()
+	return s.Finish()
 }
 
 // Close stops the reading. It doesn't close the source.
