@@ -171,7 +171,7 @@ func (e *Engine) saveMany(ctx context.Context, req SaveImageRequest) error {
 			return err
 		}
 	}
-	return archive.Finish()
+	return archive.Finish(ctx)
 }
 
 // LoadImages makes the images of an archive or directory part of the store

@@ -4,6 +4,6 @@
 // leaves nothing that looks like an image. Pull, Push and ResolveLocal are
 // what the commands of those names mean.
 //
-// It imports transport, store, registry, trust, config, ref, cliout (for the
+// It imports transport, store, store/unpack, registry, trust, config, ref, cliout (for the
 // Progress interface), errdef and compressors.
 package imgcopy

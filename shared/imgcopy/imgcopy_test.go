@@ -46,7 +46,9 @@ type world struct {
 	t    *testing.T
 	dir  string
 	host string
-	cfg  *config.Config
+	// daemon is the host of a Docker daemon, if there is one.
+	daemon string
+	cfg    *config.Config
 
 	mu      sync.Mutex
 	uploads int                                                      // requests that carried or mounted a blob
@@ -104,7 +106,7 @@ func (w *world) place(s string) transport.Ref {
 }
 
 func (w *world) options() Options {
-	t := transport.Options{Config: w.cfg}
+	t := transport.Options{Config: w.cfg, DaemonHost: w.daemon}
 	return Options{Source: t, Destination: t}
 }
 

@@ -17,14 +17,15 @@ const (
 	DockerArchive     = "docker-archive"
 	ContainersStorage = "containers-storage"
 	DockerDaemon      = "docker-daemon"
+	Tarball           = "tarball"
 )
 
 // Location is a transport:details reference: where an image lies.
 type Location struct {
 	Transport string
 	Name      Name   // docker, docker-daemon; the name within a docker-archive
-	Path      string // oci, dir and the archives
-	Image     string // oci: the image's name in the layout; containers-storage: name or ID as given
+	Path      string // oci, dir and the archives; tarball: files, with colons between
+	Image     string // oci: the image's name in the layout; containers-storage: name or ID as given; docker-daemon: ID
 	Index     int    // @N in an oci or archive reference; -1 without
 	Store     StoreSpec
 	// UnknownDigest asks a push to address the image by its digest alone.
@@ -45,7 +46,7 @@ func (s StoreSpec) IsZero() bool {
 
 // Transports lists the transports that references can name, sorted.
 func Transports() []string {
-	return []string{ContainersStorage, Dir, Docker, DockerArchive, OCI, OCIArchive}
+	return []string{ContainersStorage, Dir, Docker, DockerArchive, DockerDaemon, OCI, OCIArchive, Tarball}
 }
 
 // HasTransport tells whether s starts with the name of a known transport.
@@ -57,7 +58,7 @@ func HasTransport(s string) bool {
 	switch t {
 	case Docker:
 		return strings.HasPrefix(rest, "//") // else it is the image docker with a tag
-	case OCI, Dir, OCIArchive, DockerArchive, ContainersStorage, DockerDaemon:
+	case OCI, Dir, OCIArchive, DockerArchive, ContainersStorage, DockerDaemon, Tarball:
 		return true
 	}
 	return false
@@ -90,7 +91,15 @@ func parseTransport(s string) (Location, error) {
 		return l.dockerArchive(rest)
 	case ContainersStorage:
 		return l.storage(rest)
-	case DockerDaemon, "sif", "tarball", "atomic", "ostree":
+	case DockerDaemon:
+		return l.daemon(rest)
+	case Tarball:
+		if rest == "" {
+			return l, errdef.Newf(errdef.ErrInvalid, "tarball: a path is missing after the colon")
+		}
+		l.Path = rest
+		return l, nil
+	case "sif", "atomic", "ostree":
 		return l, errdef.Newf(errdef.ErrUnsupported, "Invalid image name %q, transport %q is not supported (supported: %s)", s, transport, strings.Join(Transports(), ", "))
 	}
 	return l, errdef.Newf(errdef.ErrInvalid, "Invalid image name %q, unknown transport %q", s, transport)
@@ -183,6 +192,26 @@ func (l Location) dockerArchive(rest string) (Location, error) {
 	return l, nil
 }
 
+// daemon reads NAME:TAG, NAME@DIGEST or the ID of an image.
+func (l Location) daemon(rest string) (Location, error) {
+	if id, ok := strings.CutPrefix(rest, "sha256:"); ok {
+		if !isHex64(id) {
+			return l, errdef.Newf(errdef.ErrInvalid, "Invalid docker-daemon: reference %s: The sha256 repository name is reserved for (non-shortened) digest references", rest)
+		}
+		l.Image = rest
+		return l, nil
+	}
+	n, err := ParseNormalized(rest)
+	if err != nil {
+		return l, err
+	}
+	if n.Tag == "" && n.Digest == "" {
+		return l, errdef.Newf(errdef.ErrInvalid, "docker-daemon: reference %s has neither a tag nor a digest", n.Familiar())
+	}
+	l.Name = n
+	return l, nil
+}
+
 func (l Location) storage(rest string) (Location, error) {
 	if strings.HasPrefix(rest, "[") {
 		spec, name, ok := strings.Cut(rest[1:], "]")
@@ -239,8 +268,13 @@ func (l Location) String() string {
 			s += "@@unknown-digest@@"
 		}
 		return s
-	case Dir:
-		return "dir:" + l.Path
+	case Dir, Tarball:
+		return l.Transport + ":" + l.Path
+	case DockerDaemon:
+		if l.Image != "" {
+			return l.Transport + ":" + l.Image
+		}
+		return l.Transport + ":" + l.Name.Familiar()
 	case ContainersStorage:
 		name := l.Image
 		if !l.Name.IsZero() {

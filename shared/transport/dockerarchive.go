@@ -39,6 +39,11 @@ func openDockerArchive(l Ref, o Options) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newDockerArchive(t, l)
+}
+
+// newDockerArchive takes over an open archive.
+func newDockerArchive(t *tarFile, l Ref) (Source, error) {
 	s := &dockerArchive{t: t, blobs: map[digest.Digest]string{}}
 	if err := s.load(l); err != nil {
 		return nil, firstError(err, t.close())
@@ -182,7 +187,7 @@ func (a *DockerArchive) image(names []ref.Name) *dockerArchiveDestination {
 }
 
 // Finish moves the archive to its place.
-func (a *DockerArchive) Finish() error {
+func (a *DockerArchive) Finish(ctx context.Context) error {
 	data, err := json.Marshal(a.images)
 	if err != nil {
 		return err
@@ -190,7 +195,7 @@ func (a *DockerArchive) Finish() error {
 	if err := a.w.member(savedManifest, int64(len(data)), bytes.NewReader(data)); err != nil {
 		return err
 	}
-	return a.w.finish()
+	return a.w.finish(ctx)
 }
 
 // Close removes an archive that isn't finished.
@@ -253,10 +258,10 @@ func (d *dockerArchiveDestination) PutManifest(_ context.Context, m Manifest, in
 	return nil
 }
 
-func (d *dockerArchiveDestination) Commit(context.Context) error {
+func (d *dockerArchiveDestination) Commit(ctx context.Context) error {
 	d.archive.images = append(d.archive.images, savedImage{Config: d.config, RepoTags: d.tags, Layers: d.layers})
 	if d.alone {
-		return d.archive.Finish()
+		return d.archive.Finish(ctx)
 	}
 	return nil
 }

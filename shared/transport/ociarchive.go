@@ -83,7 +83,7 @@ func (d *ociArchiveDestination) PutManifest(_ context.Context, m Manifest, insta
 	return d.w.member(memberOf(m.Digest), int64(len(m.Bytes)), bytes.NewReader(m.Bytes))
 }
 
-func (d *ociArchiveDestination) Commit(context.Context) error {
+func (d *ociArchiveDestination) Commit(ctx context.Context) error {
 	index, err := addEntry(nil, d.final, d.image)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (d *ociArchiveDestination) Commit(context.Context) error {
 			return err
 		}
 	}
-	return d.w.finish()
+	return d.w.finish(ctx)
 }
 
 func (d *ociArchiveDestination) Close() error { return d.w.discard() }

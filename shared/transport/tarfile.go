@@ -3,6 +3,7 @@ package transport
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,10 +37,18 @@ func openTar(name, tmp string) (*tarFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening file %q: %w", name, err)
 	}
-	t := &tarFile{members: map[string]member{}}
-	if t.f, err = plainFile(f, tmp); err != nil {
+	if f, err = plainFile(f, tmp); err != nil {
 		return nil, fmt.Errorf("opening file %q: %w", name, err)
 	}
+	return listTar(f)
+}
+
+// listTar takes over a file that can be read at any place.
+func listTar(f *os.File) (*tarFile, error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, firstError(err, f.Close())
+	}
+	t := &tarFile{f: f, members: map[string]member{}}
 	if err := t.list(); err != nil {
 		t.f.Close()
 		return nil, err
@@ -139,6 +148,8 @@ func (t *tarFile) close() error { return t.f.Close() }
 type tarWriter struct {
 	path string
 	tmp  *os.File
+	// deliver, if it is given, takes the complete archive in place of the path.
+	deliver func(ctx context.Context, archive *os.File) error
 
 	mu   sync.Mutex
 	tw   *tar.Writer
@@ -198,9 +209,15 @@ func (w *tarWriter) member(name string, size int64, r io.Reader) error {
 
 // finish moves the archive to its place. A place that is not a regular file,
 // such as a pipe, gets the content written into it.
-func (w *tarWriter) finish() error {
+func (w *tarWriter) finish(ctx context.Context) error {
 	if err := w.tw.Close(); err != nil {
 		return fmt.Errorf("write archive: %w", err)
+	}
+	if w.deliver != nil {
+		if _, err := w.tmp.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		return w.deliver(ctx, w.tmp)
 	}
 	if fi, err := os.Stat(w.path); err == nil && !fi.Mode().IsRegular() {
 		out, err := os.OpenFile(w.path, os.O_WRONLY, 0)

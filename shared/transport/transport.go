@@ -120,6 +120,7 @@ type Options struct {
 	Registry      registry.Options
 	SharedBlobDir string // oci: where the blobs of several layouts lie
 	RegistriesDir string // docker: registries.d with the places of signatures; "" is the configured one
+	DaemonHost    string // docker-daemon: "": the local one
 	// Store is used for references to the configured store. nil opens it.
 	Store *store.Store
 	// ExtraTags are further names that a docker-archive gives the image.
@@ -141,6 +142,10 @@ func OpenSource(ctx context.Context, l Ref, o Options) (Source, error) {
 		return openOCIArchive(l, o)
 	case ref.DockerArchive:
 		return openDockerArchive(l, o)
+	case ref.DockerDaemon:
+		return openDaemon(ctx, l, o)
+	case ref.Tarball:
+		return openTarball(ctx, l, o)
 	}
 	return nil, unsupported(l, "reading")
 }
@@ -163,6 +168,8 @@ func OpenDestination(ctx context.Context, l Ref, o Options) (Destination, error)
 		return createOCIArchive(l)
 	case ref.DockerArchive:
 		return createDockerArchive(l, o)
+	case ref.DockerDaemon:
+		return createDaemon(l, o)
 	}
 	return nil, unsupported(l, "writing")
 }

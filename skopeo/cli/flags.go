@@ -13,6 +13,7 @@ import (
 type place struct {
 	cliflag.Registry
 	sharedBlobs string
+	daemonHost  string
 }
 
 // bind declares the options with the prefix of the side: "", "src-" or "dest-".
@@ -22,6 +23,7 @@ func (p *place) bind(cmd *cobra.Command, prefix string) { p.BindSide(cmd.Flags()
 // registries.
 func (p *place) bindBlobs(cmd *cobra.Command, prefix string) {
 	cmd.Flags().StringVar(&p.sharedBlobs, prefix+"shared-blob-dir", "", "`DIRECTORY` to use to share blobs across OCI repositories")
+	cmd.Flags().StringVar(&p.daemonHost, prefix+"daemon-host", "", "use docker daemon host at `HOST` (docker-daemon: only)")
 }
 
 // options turns the flags into those of the packages below.
@@ -34,7 +36,7 @@ func (p *place) options(g *global, retry cliflag.Retry, log io.Writer) (transpor
 	if g.userAgent != "" {
 		o.UserAgent = g.userAgent + " " + o.UserAgent
 	}
-	return transport.Options{Config: g.cfg, Registry: o, SharedBlobDir: p.sharedBlobs, RegistriesDir: g.registriesDir}, nil
+	return transport.Options{Config: g.cfg, Registry: o, SharedBlobDir: p.sharedBlobs, RegistriesDir: g.registriesDir, DaemonHost: p.daemonHost}, nil
 }
 
 // shareAuthFile gives the sides without a file of credentials of their own the
