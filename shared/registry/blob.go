@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -18,11 +19,13 @@ import (
 // not. A download that breaks is resumed where it stopped. The content is not
 // verified: whoever reads it knows the digest.
 func (c *Client) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, int64, error) {
-	resp, err := c.openBlob(ctx, d, 0)
+	b := &blobReader{ctx: ctx, c: c, d: d}
+	resp, err := b.open()
 	if err != nil {
 		return nil, 0, wrap(err, "reading blob %s", d)
 	}
-	return &blobReader{ctx: ctx, c: c, d: d, body: resp.Body, size: resp.ContentLength}, resp.ContentLength, nil
+	b.size = resp.ContentLength
+	return b, b.size, nil
 }
 
 func (c *Client) openBlob(ctx context.Context, d digest.Digest, from int64) (*http.Response, error) {
@@ -55,10 +58,43 @@ type blobReader struct {
 	at   int64 // read so far
 	last int64 // at, when it was last reconnected
 	dry  int   // reconnects in a row that brought nothing
+
+	// Of the connection: it is given up when the timer runs out.
+	conn   context.Context //nolint:containedctx // as ctx
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
 }
 
+// open connects, for what is not read yet.
+func (b *blobReader) open() (*http.Response, error) {
+	conn, cancel := context.WithCancelCause(b.ctx)
+	resp, err := b.c.openBlob(conn, b.d, b.at)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	b.conn, b.cancel, b.body = conn, cancel, resp.Body
+	b.timer = time.AfterFunc(b.c.stall, func() { cancel(errStalled) })
+	b.timer.Stop() // it runs during a Read: a slow reader is no stall
+	return resp, nil
+}
+
+// errStalled ends a download that brings nothing any more.
+var errStalled error = stalled{}
+
+type stalled struct{}
+
+func (stalled) Error() string   { return "the server sent nothing any more" }
+func (stalled) Timeout() bool   { return true }
+func (stalled) Temporary() bool { return true }
+
 func (b *blobReader) Read(p []byte) (int, error) {
+	b.timer.Reset(b.c.stall)
 	n, err := b.body.Read(p)
+	b.timer.Stop()
+	if cause := context.Cause(b.conn); err != nil && cause == errStalled {
+		err = cause
+	}
 	b.at += int64(n)
 	if err == nil || errors.Is(err, io.EOF) && (b.size < 0 || b.at >= b.size) {
 		return n, err
@@ -85,22 +121,25 @@ func (b *blobReader) reconnect(cause error) error {
 	if b.dry++; b.dry > 3 || b.at == 0 || !Transient(cause) {
 		return wrap(cause, "reading blob %s", b.d)
 	}
-	b.body.Close()
+	b.Close()
 	b.body = http.NoBody
 	if b.dry > 1 {
 		if err := Sleep(b.ctx, Backoff(b.dry-2, b.c.opts.RetryDelay)); err != nil {
 			return err
 		}
 	}
-	resp, err := b.c.openBlob(b.ctx, b.d, b.at)
-	if err != nil {
+	if _, err := b.open(); err != nil {
 		return wrap(cause, "reading blob %s (resuming: %v)", b.d, err)
 	}
-	b.body = resp.Body
 	return nil
 }
 
-func (b *blobReader) Close() error { return b.body.Close() }
+// Close ends the connection.
+func (b *blobReader) Close() error {
+	b.timer.Stop()
+	b.cancel(nil)
+	return b.body.Close()
+}
 
 // HasBlob tells whether the repository has the blob, and its size (-1 if the
 // server does not say).

@@ -41,6 +41,9 @@ type Options struct {
 	Pool        *Pool         // nil: a client is used once
 }
 
+// stallTimeout is generous: a server may be busy, a line slow.
+const stallTimeout = 2 * time.Minute
+
 // DefaultUserAgent names the client when Options don't.
 const DefaultUserAgent = "podsuite/1"
 
@@ -51,6 +54,7 @@ type Client struct {
 	opts     Options
 	cfg      *config.Config
 	http     *http.Client
+	stall    time.Duration // a download that brings nothing for so long is broken
 
 	mu     sync.Mutex
 	pinged bool
@@ -78,7 +82,7 @@ func New(cfg *config.Config, name ref.Name, insecure bool, opts Options) (*Clien
 }
 
 func newClient(cfg *config.Config, name ref.Name, insecure bool, opts Options) (*Client, error) {
-	c := &Client{repo: name.Repository(), insecure: insecure, opts: opts, cfg: cfg, tokens: map[string]token{}}
+	c := &Client{repo: name.Repository(), insecure: insecure, opts: opts, cfg: cfg, tokens: map[string]token{}, stall: stallTimeout}
 	tlsConfig, err := c.tlsConfig()
 	if err != nil {
 		return nil, err

@@ -209,6 +209,48 @@ func TestBrokenDownloadIsResumed(t *testing.T) {
 	}
 }
 
+// A server that goes silent is taken for one whose connection broke.
+func TestStalledDownloadIsResumed(t *testing.T) {
+	const content = "0123456789abcdef"
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		from := 0
+		if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); err == nil {
+			w.Header().Set("Content-Length", fmt.Sprint(len(content)-from))
+			w.WriteHeader(http.StatusPartialContent)
+			io.WriteString(w, content[from:])
+			return
+		}
+		if r.URL.Path != "/v2/" {
+			w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+			io.WriteString(w, content[:5])
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}
+	})
+	c := client(t, s.URL, true, Options{RetryDelay: time.Millisecond})
+	c.stall = 20 * time.Millisecond
+	r, _, err := c.Blob(context.Background(), digest.FromString(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || string(got) != content {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestRedirectLoopEnds(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2/" {
+			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+		}
+	})
+	_, _, err := client(t, s.URL, true, Options{}).Blob(context.Background(), digest.FromString("x"))
+	if err == nil || !strings.Contains(err.Error(), "stopped after 10 redirects") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestTokens(t *testing.T) {
 	var tokens, scopes atomic.Value
 	scopes.Store("")
