@@ -185,10 +185,19 @@ func MediaType(data []byte, declared types.MediaType) (types.MediaType, error) {
 		SchemaVersion int             `json:"schemaVersion"`
 		MediaType     types.MediaType `json:"mediaType"`
 		Config        json.RawMessage `json:"config"`
+		Layers        json.RawMessage `json:"layers"`
 		Manifests     json.RawMessage `json:"manifests"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
 		return "", errdef.Newf(errdef.ErrInvalid, "parsing manifest: %w", err)
+	}
+	// Whoever checks a document must not take it for something else than
+	// whoever uses it.
+	if head.Manifests != nil && (head.Config != nil || head.Layers != nil) {
+		return "", errdef.Newf(errdef.ErrInvalid, "parsing manifest: it is ambiguous, both an image and a list of images")
+	}
+	if declared.IsImage() && head.MediaType.IsIndex() || declared.IsIndex() && head.MediaType.IsImage() {
+		return "", errdef.Newf(errdef.ErrInvalid, "parsing manifest: it is ambiguous, %q by itself and %q by its description", head.MediaType, declared)
 	}
 	if declared.IsImage() || declared.IsIndex() {
 		head.MediaType = declared
