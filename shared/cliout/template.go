@@ -19,7 +19,16 @@ func Template(w io.Writer, name, format string, v any) error {
 	case "", "json":
 		return JSON(w, v, IndentInspect)
 	}
-	return templateRows(w, unescape(format), reflect.ValueOf([]any{v}), name)
+	format = unescape(format)
+	if !strings.HasPrefix(format, "{{range") && !strings.HasPrefix(format, "{{ range") {
+		return templateRows(w, format, reflect.ValueOf([]any{v}), name)
+	}
+	// A range is over something in the object.
+	t, err := parse(name, strings.TrimSuffix(format, "\n")+"\n")
+	if err != nil {
+		return err
+	}
+	return execute(w, t, v)
 }
 
 // templateRows executes a template once for each element; one that ranges
