@@ -11,6 +11,7 @@ import (
 	"github.com/podsuite/podsuite/podman/cli/container"
 	"github.com/podsuite/podsuite/podman/cli/image"
 	"github.com/podsuite/podsuite/podman/cli/manifest"
+	"github.com/podsuite/podsuite/podman/cli/network"
 	"github.com/podsuite/podsuite/podman/cli/secret"
 	"github.com/podsuite/podsuite/podman/cli/system"
 	"github.com/podsuite/podsuite/podman/cli/volume"
@@ -56,6 +57,7 @@ func commands() []command {
 		{"logs", container.NewLogs},
 		{"manifest", manifest.New},
 		{"mount", container.NewMount},
+		{"network", network.NewNetwork},
 		{"pause", container.NewPause},
 		{"port", container.NewPort},
 		{"ps", container.NewPs},

@@ -13,7 +13,6 @@ import (
 	"github.com/podsuite/podsuite/shared/network"
 	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/store"
-	"github.com/podsuite/podsuite/shared/userns"
 )
 
 // Engine works on one store. Its parts are opened when first used: a command
@@ -48,7 +47,7 @@ func Open(o Options) (*Engine, error) {
 	}
 	e := &Engine{Config: o.Config, Store: st, Self: o.Self, oneShot: o.OneShot}
 	e.networks = sync.OnceValues(func() (*network.Manager, error) {
-		return network.Open(network.Options{ConfigDir: e.networkConfigDir(o.NetworkConfigDir), RunDir: e.runDir("networks"), Rootless: userns.Rootless()})
+		return e.openNetworks(o.NetworkConfigDir)
 	})
 	e.events = e.openEvents(o.Config)
 	return e, nil
@@ -60,16 +59,6 @@ func (e *Engine) Close() error { return e.Store.Close() }
 // runDir is a directory of the engine's own on the run root.
 func (e *Engine) runDir(name string) string {
 	return filepath.Join(e.Store.RunRoot(), "podman", name)
-}
-
-func (e *Engine) networkConfigDir(asked string) string {
-	switch {
-	case asked != "":
-		return asked
-	case userns.Rootless():
-		return filepath.Join(e.Store.GraphRoot(), "networks")
-	}
-	return "/etc/containers/networks"
 }
 
 // Volumes are the store's named volumes.

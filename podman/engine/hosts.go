@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/podsuite/podsuite/podman/engine/container"
@@ -44,37 +46,71 @@ func (e *Engine) hostname(c *container.Config) string {
 	return c.ID[:12]
 }
 
-// hosts makes /etc/hosts: --add-host first, then the host's own names, the
-// gateway, and the container itself on each of its addresses.
+// hosts makes /etc/hosts: --add-host first, then localhost, the host by the
+// names of its gateway, and the container itself on each of its addresses. A
+// name that the user gave is not given again.
 func hosts(c *container.Config, status map[string]network.Status) string {
 	var b strings.Builder
-	gateway, own := addresses(status)
-	for _, h := range c.Network.AddHosts {
-		name, address, _ := strings.Cut(h, ":")
-		if address == "host-gateway" {
-			if address = "127.0.0.1"; len(gateway) > 0 {
-				address = gateway[0].String()
-			}
+	gateway, own := addresses(c, status)
+	host := gatewayAddress(gateway)
+	given := map[string]bool{}
+	line := func(address string, names ...string) {
+		if names = slices.DeleteFunc(names, func(n string) bool { return given[n] }); len(names) > 0 && address != "" {
+			fmt.Fprintf(&b, "%s\t%s\n", address, strings.Join(names, " "))
 		}
-		fmt.Fprintf(&b, "%s\t%s\n", address, name)
 	}
-	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost\n")
-	for _, ip := range gateway {
-		fmt.Fprintf(&b, "%s\thost.containers.internal host.docker.internal\n", ip)
+	var mine []string
+	for _, h := range c.Network.AddHosts {
+		names, address, _ := strings.Cut(h, ":")
+		if address == "host-gateway" {
+			address = first(host, "127.0.0.1")
+		}
+		line(address, strings.Split(names, ";")...)
+		mine = append(mine, strings.Split(names, ";")...)
 	}
-	if len(own) == 0 {
-		own = []net.IP{net.IPv4(127, 0, 1, 1)}
+	for _, name := range mine {
+		given[name] = true
+	}
+	line("127.0.0.1", "localhost")
+	line("::1", "localhost", "ip6-localhost", "ip6-loopback")
+	line("ff02::1", "ip6-allnodes")
+	line("ff02::2", "ip6-allrouters")
+	line(host, "host.containers.internal", "host.docker.internal")
+	if len(own) == 0 && c.Network.Mode != "host" {
+		own = []net.IP{net.IPv4(127, 0, 0, 1)}
 	}
 	for _, ip := range own {
-		fmt.Fprintf(&b, "%s\t%s %s\n", ip, first(c.Hostname, c.ID[:12]), c.Name)
+		line(ip.String(), first(c.Hostname, c.ID[:12]), c.Name)
 	}
 	return b.String()
 }
 
-func addresses(status map[string]network.Status) (gateways, own []net.IP) {
-	for _, s := range status {
-		for _, link := range s.Interfaces {
-			for _, subnet := range link.Subnets {
+// gatewayAddress is where the host is reached: the gateway, or where there is
+// none the host's own address.
+func gatewayAddress(gateway []net.IP) string {
+	for _, ip := range gateway {
+		if ip.To4() != nil {
+			return ip.String()
+		}
+	}
+	if len(gateway) > 0 {
+		return gateway[0].String()
+	}
+	links, _ := net.InterfaceAddrs()
+	for _, a := range links {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() && n.IP.To4() != nil {
+			return n.IP.String()
+		}
+	}
+	return ""
+}
+
+// addresses lists the gateways and the container's own addresses in the order
+// of its networks.
+func addresses(c *container.Config, status map[string]network.Status) (gateways, own []net.IP) {
+	for _, s := range inOrder(c, status) {
+		for _, name := range slices.Sorted(maps.Keys(s.Interfaces)) {
+			for _, subnet := range s.Interfaces[name].Subnets {
 				own = append(own, subnet.IPNet.IP)
 				if subnet.Gateway != nil {
 					gateways = append(gateways, subnet.Gateway)
@@ -83,6 +119,21 @@ func addresses(status map[string]network.Status) (gateways, own []net.IP) {
 		}
 	}
 	return gateways, own
+}
+
+// inOrder lists what the networks gave: pasta, or the container's networks in
+// the order of their links.
+func inOrder(c *container.Config, status map[string]network.Status) []network.Status {
+	ep := network.Endpoint{Networks: c.Network.Networks}
+	names := ep.Order()
+	if len(names) == 0 {
+		names = slices.Sorted(maps.Keys(status))
+	}
+	var all []network.Status
+	for _, name := range names {
+		all = append(all, status[name])
+	}
+	return all
 }
 
 // resolvConf makes /etc/resolv.conf: the user's servers, the network's or the
@@ -102,7 +153,7 @@ func resolvConf(c *container.Config, status map[string]network.Status) (string, 
 		}
 	}
 	var own []string
-	for _, s := range status {
+	for _, s := range inOrder(c, status) {
 		for _, ip := range s.DNSServerIPs {
 			own = append(own, ip.String())
 		}

@@ -134,12 +134,12 @@ func (e *Engine) networkInfo(c *container.Config) *NetworkInfo {
 		info.Networks = map[string]*NetworkEndpoint{mode: {NetworkID: mode}}
 	}
 	for name := range c.Network.Networks {
-		end := &NetworkEndpoint{EndpointInfo: endpointInfo(status[name]), NetworkID: e.networkID(name), Aliases: []string{c.ID[:12]}}
+		end := &NetworkEndpoint{EndpointInfo: endpointInfo(status[name]), NetworkID: e.networkID(name), Aliases: aliases(c, name)}
 		if info.Networks == nil {
 			info.Networks = map[string]*NetworkEndpoint{}
 		}
 		info.Networks[name] = end
-		if name == defaultNetwork {
+		if name == e.defaultNetwork() {
 			info.EndpointInfo = end.EndpointInfo
 		}
 	}

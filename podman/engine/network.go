@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -14,37 +15,39 @@ import (
 	"github.com/podsuite/podsuite/shared/userns"
 )
 
+// openNetworks opens the networks; dir is where their files are, if the
+// command line says so.
+func (e *Engine) openNetworks(dir string) (*network.Manager, error) {
+	c := e.Config.Network
+	switch {
+	case dir != "":
+	case c.NetworkConfigDir != "":
+		dir = c.NetworkConfigDir
+	case userns.Rootless():
+		dir = filepath.Join(e.Store.GraphRoot(), "networks")
+	default:
+		dir = "/etc/containers/networks"
+	}
+	o := network.Options{ConfigDir: dir, RunDir: e.runDir("networks"), Rootless: userns.Rootless(),
+		DefaultNetwork: c.DefaultNetwork, DefaultSubnet: c.DefaultSubnet, PastaOptions: c.PastaOptions}
+	for _, p := range c.DefaultSubnetPools {
+		o.SubnetPools = append(o.SubnetPools, network.Pool(p))
+	}
+	return network.Open(o)
+}
+
 // defaultNetwork is the bridge that a container of root's is on when nothing
 // else is asked for.
-const defaultNetwork = "podman"
+func (e *Engine) defaultNetwork() string { return first(e.Config.Network.DefaultNetwork, "podman") }
 
 // setNetwork reads the network mode, the published ports and the names.
 func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.Config) error {
 	n := container.Network{DNS: req.DNS, DNSSearch: req.DNSSearch, DNSOptions: req.DNSOptions}
-	if err := setNetworkMode(&n, req); err != nil {
+	if err := e.setNetworkMode(&n, req); err != nil {
 		return err
 	}
-	for name := range n.Networks {
-		if name == defaultNetwork {
-			continue // always there
-		}
-		m, err := e.networks()
-		if err != nil {
-			return err
-		}
-		if _, err := m.Network(name); err != nil {
-			return err
-		}
-	}
-	for _, h := range req.AddHosts {
-		name, address, ok := strings.Cut(h, ":")
-		if !ok || name == "" || address == "" {
-			return errdef.Newf(errdef.ErrInvalid, "unable to parse host entry %q: incorrect format", h)
-		}
-		if address != "host-gateway" && net.ParseIP(address) == nil {
-			return errdef.Newf(errdef.ErrInvalid, "invalid IP address in add-host: %q", address)
-		}
-		n.AddHosts = append(n.AddHosts, h)
+	if err := setAddHosts(&n, req); err != nil {
+		return err
 	}
 	ports, err := network.ParsePorts(req.Publish)
 	if err != nil {
@@ -81,62 +84,29 @@ func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.C
 	return nil
 }
 
-func setNetworkMode(n *container.Network, req *CreateRequest) error {
-	modes := req.Network
-	if len(modes) == 0 {
-		modes = []string{"default"}
+// setAddHosts reads NAME[;NAME...]:ADDRESS.
+func setAddHosts(n *container.Network, req *CreateRequest) error {
+	for _, h := range req.AddHosts {
+		names, address, ok := strings.Cut(h, ":")
+		if !ok || names == "" || slices.Contains(strings.Split(names, ";"), "") {
+			return errdef.Newf(errdef.ErrInvalid, "bad format for add-host: %q", h)
+		}
+		if address != "host-gateway" && net.ParseIP(address) == nil {
+			return errdef.Newf(errdef.ErrInvalid, "invalid IP address in add-host: %q", address)
+		}
+		n.AddHosts = append(n.AddHosts, h)
 	}
-	var per network.PerNetwork
-	if req.IP != "" {
-		ip := net.ParseIP(req.IP)
-		if ip == nil {
-			return errdef.Newf(errdef.ErrInvalid, "%q is not an ip address", req.IP)
-		}
-		per.StaticIPs = []net.IP{ip}
+	kind, _, _ := strings.Cut(n.Mode, ":")
+	if kind != "none" && kind != "container" {
+		return nil
 	}
-	if req.MAC != "" {
-		mac, err := net.ParseMAC(req.MAC)
-		if err != nil {
-			return errdef.As(errdef.ErrInvalid, err)
+	for _, o := range []struct {
+		name string
+		list []string
+	}{{"dns", req.DNS}, {"dns-option", req.DNSOptions}, {"dns-search", req.DNSSearch}} {
+		if len(o.list) > 0 {
+			return errdef.Newf(errdef.ErrInvalid, "conflicting options: %s and the network mode: %s", o.name, n.Mode)
 		}
-		per.StaticMAC = mac.String()
-	}
-	for _, mode := range modes {
-		name, opts, _ := strings.Cut(mode, ":")
-		switch name {
-		case "default", "private":
-			if name, n.Mode = "pasta", "pasta"; userns.Rootless() {
-				continue
-			}
-			name = defaultNetwork
-		case "none", "host", "pasta":
-			if len(modes) > 1 {
-				return errdef.Newf(errdef.ErrInvalid, "cannot set multiple networks without bridge network mode, selected mode %s: invalid argument", name)
-			}
-			if opts != "" {
-				return errdef.Newf(errdef.ErrUnsupported, "options of --network %s are not supported: %q", name, opts)
-			}
-			n.Mode = name
-			continue
-		case "container", "ns":
-			n.Mode = mode
-			continue
-		case "slirp4netns":
-			return errdef.Newf(errdef.ErrUnsupported, "network mode slirp4netns is not supported: use pasta")
-		case "bridge":
-			name = defaultNetwork
-		}
-		if opts != "" {
-			return errdef.Newf(errdef.ErrUnsupported, "options of --network %s are not supported: %q", name, opts)
-		}
-		if n.Networks == nil {
-			n.Networks = map[string]network.PerNetwork{}
-		}
-		n.Mode = "bridge"
-		n.Networks[name] = per
-	}
-	if (req.IP != "" || req.MAC != "") && len(n.Networks) != 1 {
-		return errdef.Newf(errdef.ErrInvalid, "--ip and --mac-address need exactly one bridge network")
 	}
 	return nil
 }
@@ -157,7 +127,7 @@ func (e *Engine) nsPath(c *container.Config) string {
 }
 
 func (e *Engine) endpoint(c *container.Config) network.Endpoint {
-	return network.Endpoint{ContainerID: c.ID, ContainerName: c.Name, Networks: c.Network.Networks, Ports: c.Network.Ports}
+	return network.Endpoint{ContainerID: c.ID, ContainerName: c.Name, Networks: c.Network.Networks, Ports: c.Network.Ports, PastaOptions: c.Network.PastaOptions}
 }
 
 // PublishedPort is a port of a container ("80/tcp") and where it is published

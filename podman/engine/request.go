@@ -39,17 +39,18 @@ type CreateRequest struct {
 	Tmpfs    []string
 	ReadOnly bool
 
-	Network       []string
-	Publish       []string
-	PublishAll    bool
-	Expose        []string
-	DNS           []string
-	DNSSearch     []string
-	DNSOptions    []string
-	AddHosts      []string
-	IP            string
-	MAC           string
-	PID, IPC, UTS string
+	Network        []string
+	Publish        []string
+	PublishAll     bool
+	Expose         []string
+	DNS            []string
+	DNSSearch      []string
+	DNSOptions     []string
+	AddHosts       []string
+	IP, IP6        string
+	MAC            string
+	NetworkAliases []string
+	PID, IPC, UTS  string
 
 	Privileged  bool
 	CapAdd      []string

@@ -10,11 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -160,118 +158,6 @@ func validLinkName(s string) bool {
 	return s != "" && len(s) < unix.IFNAMSIZ && s != "." && s != ".." && !strings.ContainsAny(s, "/: \t\n\x00%")
 }
 
-func mtuOf(n *Network) int {
-	mtu, _ := strconv.Atoi(n.Options["mtu"])
-	return max(mtu, 0)
-}
-
-// Create makes a network and returns it as made: what the given one leaves
-// open (ID, interface, subnet, gateway) is chosen.
-func (m *Manager) Create(n Network) (Network, error) {
-	if err := checkName(n.Name); err != nil {
-		return n, err
-	}
-	if n.Driver == "" {
-		n.Driver = "bridge"
-	}
-	if n.Driver != "bridge" {
-		return n, errdef.Newf(errdef.ErrUnsupported, "network driver %q is not supported", n.Driver)
-	}
-	if err := os.MkdirAll(m.o.ConfigDir, 0o755); err != nil {
-		return n, fmt.Errorf("make network directory: %w", err)
-	}
-	held, err := lockFile(filepath.Join(m.o.ConfigDir, ".lock"))
-	if err != nil {
-		return n, err
-	}
-	defer held.Close()
-	all, err := m.Networks()
-	if err != nil {
-		return n, err
-	}
-	for _, other := range all {
-		if other.Name == n.Name {
-			return n, errdef.Newf(errdef.ErrConflict, "network name %s already used: network already exists", n.Name)
-		}
-	}
-	id := sha256.Sum256([]byte(n.Name))
-	n.ID, n.Created = hex.EncodeToString(id[:]), time.Now()
-	if n.IPAMOptions == nil {
-		n.IPAMOptions = map[string]string{"driver": "host-local"}
-	}
-	if err := m.complete(&n, all); err != nil {
-		return n, err
-	}
-	if err := n.check(); err != nil {
-		return n, err
-	}
-	return n, writeNetwork(filepath.Join(m.o.ConfigDir, n.Name+".json"), n)
-}
-
-// complete chooses the interface and subnets that n leaves open.
-func (m *Manager) complete(n *Network, all []Network) error {
-	taken := map[string]bool{"podman0": true}
-	var used []IPNet
-	for _, other := range all {
-		taken[other.NetworkInterface] = true
-		for _, s := range other.Subnets {
-			used = append(used, s.Subnet)
-		}
-	}
-	if n.NetworkInterface != "" && taken[n.NetworkInterface] {
-		return errdef.Newf(errdef.ErrConflict, "bridge name %s already in use", n.NetworkInterface)
-	}
-	for i := 1; n.NetworkInterface == ""; i++ {
-		if name := fmt.Sprintf("podman%d", i); !taken[name] {
-			n.NetworkInterface = name
-		}
-	}
-	for i := range n.Subnets {
-		s := &n.Subnets[i]
-		for _, u := range used {
-			if overlap(u, s.Subnet) {
-				return errdef.Newf(errdef.ErrConflict, "subnet %s is already used on the host or by another config", s.Subnet.String())
-			}
-		}
-		if s.Gateway == nil && !n.Internal {
-			with, err := subnetOf(s.Subnet.String())
-			if err != nil {
-				return err
-			}
-			s.Gateway = with.Gateway
-		}
-	}
-	if len(n.Subnets) > 0 {
-		return nil
-	}
-	if links, err := netlink.AddrList(nil, netlink.FAMILY_V4); err == nil {
-		for _, a := range links {
-			used = append(used, IPNet{*a.IPNet})
-		}
-	}
-	s, err := freeSubnet(used)
-	n.Subnets = []Subnet{s}
-	return err
-}
-
-// freeSubnet is the first /24 from 10.89.0.0 on that overlaps none of used.
-func freeSubnet(used []IPNet) (Subnet, error) {
-next:
-	for i := 89 << 8; i < 256<<8; i++ {
-		s, err := subnetOf(fmt.Sprintf("10.%d.%d.0/24", i>>8, i&255))
-		if err != nil {
-			return Subnet{}, err
-		}
-		for _, u := range used {
-			if overlap(u, s.Subnet) {
-				continue next
-			}
-		}
-		return s, nil
-	}
-	return Subnet{}, errdef.Newf(errdef.ErrUnavailable, "could not find free subnet from subnet pools")
-}
-
 func overlap(a, b IPNet) bool {
 	return a.Contains(b.IP.Mask(b.Mask)) || b.Contains(a.IP.Mask(a.Mask))
 }
@@ -309,7 +195,7 @@ func (m *Manager) Remove(name string) error {
 	if ids := (leases{m.leaseDir(n.Name)}).live(); len(ids) > 0 {
 		return errdef.Newf(errdef.ErrBusy, "%q has associated containers with it: network is being used", n.Name)
 	}
-	if !m.o.Rootless {
+	if n.Driver == DriverBridge && !m.o.Rootless {
 		if err := forgetNetwork(&n); err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func TestNetavarkFile(t *testing.T) {
 	os.WriteFile(filepath.Join(dir, "web.json"), []byte(file), 0o644)
 	for _, name := range []string{"web", "ab12", "ab"} {
 		n, err := m.Network(name)
-		if err != nil || n.Name != "web" || n.Subnets[0].Subnet.String() != "10.89.7.0/24" || mtuOf(&n) != 1400 {
+		if err != nil || n.Name != "web" || n.Subnets[0].Subnet.String() != "10.89.7.0/24" || mtu(t, n) != 1400 {
 			t.Errorf("%s: %+v, %v", name, n, err)
 		}
 	}
@@ -51,6 +51,14 @@ func TestNetavarkFile(t *testing.T) {
 			t.Errorf("%s: wrote %s, read %s", key, b, a)
 		}
 	}
+}
+
+func mtu(t *testing.T, n Network) int {
+	s, err := n.settings()
+	if err != nil {
+		t.Error(err)
+	}
+	return s.mtu
 }
 
 func TestBadNetworkFile(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -22,16 +23,18 @@ const tableName = "podman"
 const (
 	setBridges  = "bridges"  // every bridge with a way out
 	setInternal = "internal" // bridges without one
-	setIsolated = "isolated" // bridges that no other bridge reaches
+	setIsolated = "isolated" // bridges that don't reach each other
+	setStrict   = "strict"   // bridges that no other bridge reaches
 	setSame     = "same"     // pairs of a bridge and itself
 )
 
 // firewall is the table's description, made for one batch and thrown away.
 type firewall struct {
-	table                       *nftables.Table
-	bridges, internal, isolated *nftables.Set
-	same                        *nftables.Set
-	v4, v6                      familySets
+	table             *nftables.Table
+	bridges, internal *nftables.Set
+	isolated, strict  *nftables.Set
+	same              *nftables.Set
+	v4, v6            familySets
 }
 
 // familySets are what IPv4 and IPv6 each have.
@@ -64,12 +67,13 @@ func newFirewall() *firewall {
 		bridges:  set(setBridges, nftables.TypeIFName),
 		internal: set(setInternal, nftables.TypeIFName),
 		isolated: set(setIsolated, nftables.TypeIFName),
+		strict:   set(setStrict, nftables.TypeIFName),
 		same:     set(setSame, nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeIFName)),
 		v4:       family("4", unix.NFPROTO_IPV4, nftables.TypeIPAddr, 12, 16),
 		v6:       family("6", unix.NFPROTO_IPV6, nftables.TypeIP6Addr, 8, 24),
 	}
 	f.same.Concatenation = true
-	for _, s := range []*nftables.Set{f.bridges, f.internal, f.isolated} {
+	for _, s := range []*nftables.Set{f.bridges, f.internal, f.isolated, f.strict} {
 		s.KeyByteOrder = binaryutil.NativeEndian // so that nft shows the names
 	}
 	return f
@@ -85,7 +89,7 @@ func (f *firewall) family(ip net.IP) *familySets {
 // rules adds the table with its sets, chains and rules to the batch.
 func (f *firewall) rules(c *nftables.Conn) error {
 	c.AddTable(f.table)
-	for _, s := range []*nftables.Set{f.bridges, f.internal, f.isolated, f.same, f.v4.subnets, f.v4.ports, f.v4.addrs, f.v6.subnets, f.v6.ports, f.v6.addrs} {
+	for _, s := range []*nftables.Set{f.bridges, f.internal, f.isolated, f.strict, f.same, f.v4.subnets, f.v4.ports, f.v4.addrs, f.v6.subnets, f.v6.ports, f.v6.addrs} {
 		if err := c.AddSet(s, nil); err != nil {
 			return err
 		}
@@ -124,8 +128,9 @@ func (f *firewall) rules(c *nftables.Conn) error {
 	add(forward, samePair(), in(f.same), verdict(expr.VerdictAccept, ""))
 	add(forward, linkIn(expr.MetaKeyIIFNAME, f.internal), verdict(expr.VerdictDrop, ""))
 	add(forward, linkIn(expr.MetaKeyOIFNAME, f.internal), verdict(expr.VerdictDrop, ""))
-	add(forward, linkIn(expr.MetaKeyIIFNAME, f.isolated), linkIn(expr.MetaKeyOIFNAME, f.bridges), verdict(expr.VerdictDrop, ""))
-	add(forward, linkIn(expr.MetaKeyIIFNAME, f.bridges), linkIn(expr.MetaKeyOIFNAME, f.isolated), verdict(expr.VerdictDrop, ""))
+	for _, apart := range [][2]*nftables.Set{{f.isolated, f.isolated}, {f.strict, f.bridges}, {f.bridges, f.strict}} {
+		add(forward, linkIn(expr.MetaKeyIIFNAME, apart[0]), linkIn(expr.MetaKeyOIFNAME, apart[1]), verdict(expr.VerdictDrop, ""))
+	}
 	// route_localnet opens the bridges to 127.0.0.0/8; only answers may use it,
 	// and those carry the bridge's address here.
 	for _, s := range []*nftables.Set{f.bridges, f.internal} {
@@ -142,8 +147,14 @@ func (f *firewall) network(c *nftables.Conn, n *Network) error {
 		kind = f.internal
 	}
 	elements := []element{{set: f.same, key: append(linkName(n.NetworkInterface), name...)}, {set: kind, key: name}}
-	if isolate := n.Options["isolate"]; isolate == "true" || isolate == "strict" {
-		elements = append(elements, element{set: f.isolated, key: name})
+	switch isolate := n.Options["isolate"]; isolate {
+	case "":
+	case "strict":
+		elements = append(elements, element{set: f.strict, key: name})
+	default:
+		if on, _ := strconv.ParseBool(isolate); on {
+			elements = append(elements, element{set: f.isolated, key: name})
+		}
 	}
 	for _, e := range elements {
 		if err := c.SetAddElements(e.set, []nftables.SetElement{{Key: e.key}}); err != nil {
@@ -274,7 +285,7 @@ func forgetNetwork(n *Network) error {
 	f := newFirewall()
 	name := linkName(n.NetworkInterface)
 	elements := []element{{set: f.same, key: append(linkName(n.NetworkInterface), name...)},
-		{set: f.bridges, key: name}, {set: f.internal, key: name}, {set: f.isolated, key: name}}
+		{set: f.bridges, key: name}, {set: f.internal, key: name}, {set: f.isolated, key: name}, {set: f.strict, key: name}}
 	for _, e := range elements {
 		if err := unpublishOne(e, nil); err != nil {
 			return err
@@ -291,6 +302,9 @@ func forgetNetwork(n *Network) error {
 		if err := c.Flush(); err != nil && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("remove network %q from nftables: %w", n.Name, err)
 		}
+	}
+	if n.Options["mode"] == "unmanaged" {
+		return nil
 	}
 	if err := delLink(n.NetworkInterface); err != nil {
 		return fmt.Errorf("remove bridge %q: %w", n.NetworkInterface, err)

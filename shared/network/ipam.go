@@ -1,7 +1,6 @@
 package network
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math/big"
@@ -154,16 +153,10 @@ func (r addrRange) after(a netip.Addr) netip.Addr {
 // leaseRange is the subnet without its network and broadcast addresses, cut to
 // its lease range.
 func leaseRange(s Subnet) (addrRange, error) {
-	base := s.Subnet.IP.Mask(s.Subnet.Mask)
-	ones, bits := s.Subnet.Mask.Size()
-	top := new(big.Int).SetBytes(base)
-	top.Add(top, new(big.Int).Lsh(big.NewInt(1), uint(bits-ones)))
-	top.Sub(top, big.NewInt(1))
-	first, _ := netip.AddrFromSlice(base)
-	last, ok := netip.AddrFromSlice(top.FillBytes(bytes.Repeat([]byte{0}, len(base))))
-	if !ok || bits-ones < 2 {
+	if ones, bits := s.Subnet.Mask.Size(); bits-ones < 2 {
 		return addrRange{}, errdef.Newf(errdef.ErrInvalid, "subnet %s has no room for containers", s.Subnet.String())
 	}
+	first, last := bounds(s.Subnet)
 	r := addrRange{first.Next(), last}
 	if first.Is4() {
 		r.last = last.Prev()
@@ -209,4 +202,24 @@ func (l leases) live() []string {
 		}
 	}
 	return ids
+}
+
+// RangeOf is the lease range that a subnet in CIDR notation stands for: all of
+// it but its own address.
+func RangeOf(n IPNet) *LeaseRange {
+	n.IP = n.IP.Mask(n.Mask)
+	first, last := bounds(n)
+	return &LeaseRange{StartIP: first.Next().AsSlice(), EndIP: last.AsSlice()}
+}
+
+// bounds are the first and last address of the subnet.
+func bounds(n IPNet) (first, last netip.Addr) {
+	base := n.IP.Mask(n.Mask)
+	ones, bits := n.Mask.Size()
+	top := new(big.Int).SetBytes(base)
+	top.Add(top, new(big.Int).Lsh(big.NewInt(1), uint(bits-ones)))
+	top.Sub(top, big.NewInt(1))
+	first, _ = netip.AddrFromSlice(base)
+	last, _ = netip.AddrFromSlice(top.FillBytes(make([]byte, len(base))))
+	return first, last
 }

@@ -10,33 +10,50 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/podsuite/podsuite/shared/errdef"
 )
 
 // ensureBridge returns the index of the network's bridge, making what is
 // missing of it. That it is up is set last, so a bridge that is up is whole.
-func ensureBridge(h *netlink.Handle, n *Network, lock string) (int, error) {
-	if link, err := h.LinkByName(n.NetworkInterface); err == nil && link.Type() == "bridge" && link.Attrs().Flags&net.FlagUp != 0 {
+func ensureBridge(h *netlink.Handle, n *Network, s settings, lock string) (int, error) {
+	link, err := h.LinkByName(n.NetworkInterface)
+	if err == nil && link.Type() == "bridge" && link.Attrs().Flags&net.FlagUp != 0 {
 		return link.Attrs().Index, nil
+	}
+	if s.unmanaged {
+		return 0, errdef.Newf(errdef.ErrNotFound, "network %q uses a bridge that others manage: %q is no bridge that is up", n.Name, n.NetworkInterface)
 	}
 	held, err := lockFile(lock)
 	if err != nil {
 		return 0, err
 	}
 	defer held.Close()
-	link, err := makeBridge(h, n)
+	link, err = makeBridge(h, n, s)
 	if err != nil {
 		return 0, fmt.Errorf("make bridge %q: %w", n.NetworkInterface, err)
 	}
 	return link.Attrs().Index, nil
 }
 
-func makeBridge(h *netlink.Handle, n *Network) (netlink.Link, error) {
+func makeBridge(h *netlink.Handle, n *Network, s settings) (netlink.Link, error) {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = n.NetworkInterface
-	attrs.MTU = mtuOf(n)
-	if err := h.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil && !errors.Is(err, unix.EEXIST) {
+	attrs.MTU = s.mtu
+	bridge := &netlink.Bridge{LinkAttrs: attrs}
+	if s.vlan > 0 {
+		filtering := true
+		bridge.VlanFiltering = &filtering
+	}
+	if s.vrf != "" {
+		vrf, err := h.LinkByName(s.vrf)
+		if err != nil || vrf.Type() != "vrf" {
+			return nil, errdef.Newf(errdef.ErrNotFound, "there is no VRF %q", s.vrf)
+		}
+		bridge.MasterIndex = vrf.Attrs().Index
+	}
+	if err := h.LinkAdd(bridge); err != nil && !errors.Is(err, unix.EEXIST) {
 		return nil, err
 	}
 	link, err := h.LinkByName(n.NetworkInterface)
@@ -114,6 +131,34 @@ type vethPair struct {
 	ns         *os.File
 	mac        net.HardwareAddr
 	mtu        int
+}
+
+// join makes the pair and sets what its port of the bridge needs: the way back
+// to itself where ports are published, a VLAN.
+func (v vethPair) join(loop bool, vlan int) error {
+	err := v.add()
+	if err == nil && loop {
+		err = hairpin(v.host)
+	}
+	if err == nil && vlan > 0 {
+		err = setVlan(v.host, vlan)
+	}
+	return err
+}
+
+// setVlan makes the port one of the VLAN alone, untagged on its own side.
+func setVlan(name string, vlan int) error {
+	link, err := netlink.LinkByName(name)
+	if err == nil {
+		err = netlink.BridgeVlanAdd(link, uint16(vlan), true, true, false, true)
+	}
+	if err == nil && vlan != 1 {
+		err = netlink.BridgeVlanDel(link, 1, true, true, false, true)
+	}
+	if err != nil {
+		return fmt.Errorf("set VLAN %d of %q: %w", vlan, name, err)
+	}
+	return nil
 }
 
 // add makes the pair in one request: the host's end up and on the bridge, the
@@ -197,49 +242,4 @@ func delLink(name string) error {
 		return nil
 	}
 	return err
-}
-
-// configure gives the container's end its addresses and routes, and sets lo up.
-func configure(ns *os.File, name string, addrs []SubnetAddress, routes []Route, isDefault bool) error {
-	h, err := netlink.NewHandleAt(netns.NsHandle(ns.Fd()), unix.NETLINK_ROUTE)
-	if err != nil {
-		return fmt.Errorf("enter network namespace: %w", err)
-	}
-	defer h.Close()
-	lo := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: 1}}
-	if err := h.LinkSetUp(lo); err != nil {
-		return fmt.Errorf("set lo up: %w", err)
-	}
-	link, err := h.LinkByName(name)
-	if err != nil {
-		return fmt.Errorf("find link %q: %w", name, err)
-	}
-	if err := h.LinkSetUp(link); err != nil {
-		return fmt.Errorf("set link %q up: %w", name, err)
-	}
-	for _, a := range addrs {
-		addr := &netlink.Addr{IPNet: &net.IPNet{IP: a.IPNet.IP, Mask: a.IPNet.Mask}}
-		if a.IPNet.IP.To4() == nil {
-			addr.Flags = unix.IFA_F_NODAD
-		}
-		if err := h.AddrAdd(link, addr); err != nil && !errors.Is(err, unix.EEXIST) {
-			return fmt.Errorf("give link %q address %s: %w", name, addr.IPNet, err)
-		}
-		if isDefault && a.Gateway != nil {
-			route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: a.Gateway, Priority: 100}
-			if err := h.RouteAdd(route); err != nil && !errors.Is(err, unix.EEXIST) {
-				return fmt.Errorf("set default route through %s: %w", a.Gateway, err)
-			}
-		}
-	}
-	for _, r := range routes {
-		route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: r.Gateway, Dst: &r.Destination.IPNet}
-		if r.Metric != nil {
-			route.Priority = int(*r.Metric)
-		}
-		if err := h.RouteAdd(route); err != nil && !errors.Is(err, unix.EEXIST) {
-			return fmt.Errorf("set route to %s: %w", r.Destination.String(), err)
-		}
-	}
-	return nil
 }

@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -24,7 +23,14 @@ type Options struct {
 	Rootless       bool
 	DefaultNetwork string   // "" means "podman"
 	DefaultSubnet  string   // "" means 10.88.0.0/16
+	SubnetPools    []Pool   // where networks that name no subnet get theirs
 	PastaOptions   []string // for every container
+}
+
+// Pool is a range that subnets of one size are taken from.
+type Pool struct {
+	Base string // in CIDR notation
+	Size int    // prefix length of each subnet
 }
 
 // Manager connects containers to networks. It keeps nothing in memory that
@@ -41,6 +47,9 @@ func Open(o Options) (*Manager, error) {
 	}
 	if o.DefaultSubnet == "" {
 		o.DefaultSubnet = "10.88.0.0/16"
+	}
+	if len(o.SubnetPools) == 0 {
+		o.SubnetPools = []Pool{{"10.89.0.0/16", 24}, {"10.90.0.0/15", 24}}
 	}
 	subnet, err := subnetOf(o.DefaultSubnet)
 	if err != nil {
@@ -94,136 +103,20 @@ func (m *Manager) Setup(ctx context.Context, nsPath string, ep Endpoint) (_ map[
 			err = errors.Join(err, m.Teardown(context.WithoutCancel(ctx), nsPath, ep, status))
 		}
 	}()
-	for i, name := range sortedNames(ep.Networks) {
+	for _, name := range ep.Order() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if status[name], err = m.connect(h, ns, ep, name, i, status); err != nil {
+		s, err := m.connect(h, ns, ep, name, status)
+		if err != nil {
 			return nil, fmt.Errorf("connect to network %q: %w", name, err)
 		}
+		status[name] = s
 	}
 	if err := publish(ep.Ports, publishTo(status)); err != nil {
 		return nil, err
 	}
 	return status, nil
-}
-
-func sortedNames(networks map[string]PerNetwork) []string {
-	names := make([]string, 0, len(networks))
-	for name := range networks {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// connect puts the container on one network, as its i-th.
-func (m *Manager) connect(h *netlink.Handle, ns *os.File, ep Endpoint, name string, i int, done map[string]Status) (Status, error) {
-	n, err := m.Network(name)
-	if err != nil {
-		return Status{}, err
-	}
-	if n.Driver != "bridge" {
-		return Status{}, errdef.Newf(errdef.ErrUnsupported, "network driver %q is not supported", n.Driver)
-	}
-	bridge, err := ensureBridge(h, &n, m.lockPath())
-	if err != nil {
-		return Status{}, err
-	}
-	if err := ensureNetwork(&n, m.lockPath()); err != nil {
-		return Status{}, err
-	}
-	want := ep.Networks[name]
-	addrs, err := m.lease(&n, want, ep.ContainerID+":"+ns.Name())
-	if err != nil {
-		return Status{}, errors.Join(err, m.release(name, ep.ContainerID, addrs))
-	}
-	status := Status{DNSServerIPs: n.DNSServers}
-	ifname := want.InterfaceName
-	if ifname == "" {
-		ifname = fmt.Sprintf("eth%d", i)
-	}
-	mac, err := hardwareAddr(want.StaticMAC)
-	if err == nil {
-		v := vethPair{host: hostLink(ns.Name(), ep.ContainerID, name), peer: ifname, bridge: bridge, ns: ns, mac: mac, mtu: mtuOf(&n)}
-		err = v.add()
-		if err == nil && len(ep.Ports) > 0 {
-			err = hairpin(v.host)
-		}
-	}
-	if err == nil {
-		err = configure(ns, ifname, addrs, n.Routes, !n.Internal && !hasGateway(done))
-	}
-	if err != nil {
-		return Status{}, errors.Join(err, m.release(name, ep.ContainerID, addrs))
-	}
-	if n.Internal {
-		for i := range addrs {
-			addrs[i].Gateway = nil
-		}
-	}
-	status.Interfaces = map[string]Interface{ifname: {MAC: mac.String(), Subnets: addrs}}
-	return status, nil
-}
-
-// hasGateway tells whether one of the networks gave a default route.
-func hasGateway(done map[string]Status) bool {
-	for _, s := range done {
-		for _, i := range s.Interfaces {
-			for _, a := range i.Subnets {
-				if a.Gateway != nil {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-func hardwareAddr(static string) (net.HardwareAddr, error) {
-	if static != "" {
-		mac, err := net.ParseMAC(static)
-		if err != nil || len(mac) != 6 {
-			return nil, errdef.Newf(errdef.ErrInvalid, "invalid MAC address %q", static)
-		}
-		return mac, nil
-	}
-	mac := make(net.HardwareAddr, 6)
-	rand.Read(mac)
-	mac[0] = mac[0]&^1 | 2 // unicast, locally administered
-	return mac, nil
-}
-
-// lease takes an address in each subnet of the network.
-func (m *Manager) lease(n *Network, want PerNetwork, holder string) ([]SubnetAddress, error) {
-	var addrs []SubnetAddress
-	used := 0
-	for _, s := range n.Subnets {
-		var static net.IP
-		for _, ip := range want.StaticIPs {
-			if s.Subnet.Contains(ip) {
-				static, used = ip, used+1
-				break
-			}
-		}
-		ip, err := leases{m.leaseDir(n.Name)}.take(s, static, holder)
-		if err != nil {
-			return addrs, err
-		}
-		addrs = append(addrs, SubnetAddress{IPNet: IPNet{net.IPNet{IP: ip, Mask: s.Subnet.Mask}}, Gateway: s.Gateway})
-	}
-	if used < len(want.StaticIPs) {
-		return addrs, errdef.Newf(errdef.ErrInvalid, "requested static ip %s not in any subnet on network %s", want.StaticIPs[used], n.Name)
-	}
-	return addrs, nil
-}
-
-func (m *Manager) release(network, id string, addrs []SubnetAddress) error {
-	var errs []error
-	for _, a := range addrs {
-		errs = append(errs, leases{m.leaseDir(network)}.release(a.IPNet.IP, id))
-	}
-	return errors.Join(errs...)
 }
 
 // publishTo are the addresses that published ports lead to: those of the first
@@ -262,13 +155,13 @@ func (m *Manager) Teardown(ctx context.Context, nsPath string, ep Endpoint, stat
 	}
 	ips := publishTo(status)
 	if len(status) == 0 {
-		for _, name := range sortedNames(ep.Networks) {
+		for _, name := range ep.Order() {
 			ips = append(ips, leases{m.leaseDir(name)}.held(ep.ContainerID)...)
 		}
 	}
 	errs := []error{unpublish(ep.Ports, ips)}
-	for _, name := range sortedNames(ep.Networks) {
-		if link := hostLink(nsPath, ep.ContainerID, name); link != "" {
+	for _, name := range ep.Order() {
+		if link := m.hostEnd(nsPath, ep, name); link != "" {
 			cut := shutLink
 			if ep.KeepNS {
 				cut = delLink

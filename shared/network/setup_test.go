@@ -236,15 +236,19 @@ func TestRefused(t *testing.T) {
 // isolated ones.
 func TestNetworks(t *testing.T) {
 	w := newWorld(t)
+	bridges := map[string]string{}
 	for _, n := range []Network{
 		{Name: "in", Internal: true, Subnets: []Subnet{{Subnet: parseSubnet(t, "10.90.2.0/24").Subnet, Gateway: net.IPv4(10, 90, 2, 1)}}},
 		{Name: "iso1", Options: map[string]string{"isolate": "true"}},
 		{Name: "iso2", Options: map[string]string{"isolate": "true"}},
+		{Name: "apart", Options: map[string]string{"isolate": "strict"}},
 		{Name: "six", IPv6Enabled: true, Subnets: []Subnet{parseSubnet(t, "10.90.1.0/24"), parseSubnet(t, "fd00:90::/64")}},
 	} {
-		if _, err := w.m.Create(n); err != nil {
+		made, err := w.m.Create(n)
+		if err != nil {
 			t.Fatal(err)
 		}
+		bridges[n.Name] = made.NetworkInterface
 	}
 	on := func(id string, names ...string) (string, map[string]Status, Endpoint) {
 		ep := Endpoint{ContainerID: id, Networks: map[string]PerNetwork{}}
@@ -259,6 +263,7 @@ func TestNetworks(t *testing.T) {
 	in, _, _ := on("b", "in")
 	_, c, _ := on("c", "iso1")
 	iso2, _, _ := on("d", "iso2")
+	_, strict, _ := on("g", "apart")
 	other, _, _ := on("e", "podman")
 	inNS(t, in, func() error {
 		reach(t, "tcp4", ipOf(a, "in")+":80")
@@ -272,8 +277,9 @@ func TestNetworks(t *testing.T) {
 	})
 	inNS(t, other, func() error {
 		reach(t, "tcp4", ipOf(a, "podman")+":80")
-		if _, err := ask("tcp4", ipOf(c, "iso1")+":80"); err == nil {
-			t.Error("an isolated network is reached from one that isn't")
+		reach(t, "tcp4", ipOf(c, "iso1")+":80") // which is apart from its like only
+		if _, err := ask("tcp4", ipOf(strict, "apart")+":80"); err == nil {
+			t.Error("a strictly isolated network is reached from one that isn't")
 		}
 		return nil
 	})
@@ -307,7 +313,7 @@ func TestNetworks(t *testing.T) {
 	if err := w.m.Remove("six"); err != nil {
 		t.Error(err)
 	}
-	if _, err := netlink.LinkByName("podman4"); err == nil {
+	if _, err := netlink.LinkByName(bridges["six"]); err == nil {
 		t.Error("the bridge is still there")
 	}
 }

@@ -88,6 +88,9 @@ type PerNetwork struct {
 	StaticIPs     []net.IP `json:"static_ips,omitempty"`
 	StaticMAC     string   `json:"static_mac,omitempty"`
 	Aliases       []string `json:"aliases,omitempty"`
+	// Options are those that Manager.Setup knows: host_interface_name, mtu,
+	// metric, no_default_route.
+	Options map[string]string `json:"options,omitempty"`
 }
 
 // Endpoint is a container as networks see it.
@@ -109,8 +112,8 @@ type Status struct {
 
 // Interface is one link of a container.
 type Interface struct {
-	MAC     string          `json:"mac_address"`
 	Subnets []SubnetAddress `json:"subnets,omitempty"`
+	MAC     string          `json:"mac_address"`
 }
 
 // SubnetAddress is an address of a container and its gateway.

@@ -83,6 +83,8 @@ func (f *createFlags) bindConnections(cmd *cobra.Command) {
 	fl.StringSliceVar(&r.DNSOptions, "dns-option", nil, "Set custom DNS options")
 	fl.StringArrayVar(&r.AddHosts, "add-host", nil, "Add a custom host-to-IP mapping (host:ip)")
 	fl.StringVar(&r.IP, "ip", "", "Specify a static IPv4 address for the container")
+	fl.StringVar(&r.IP6, "ip6", "", "Specify a static IPv6 address for the container")
+	fl.StringSliceVar(&r.NetworkAliases, "network-alias", nil, "Add network-scoped alias for the container")
 	fl.StringVar(&r.MAC, "mac-address", "", "Container MAC address (e.g. 92:d0:c6:0a:29:33)")
 }
 

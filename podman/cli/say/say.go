@@ -1,13 +1,16 @@
 // Package say has what several commands say: the question before something is
-// removed for good, and several errors at once. It imports the standard
-// library only.
+// removed for good, several errors at once, and the status of a removal. It
+// imports shared/errdef.
 package say
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/podsuite/podsuite/shared/errdef"
 )
 
 // Confirm prints the warning and asks. An end of input is an error: nobody
@@ -33,4 +36,22 @@ func Errors(errs []error) error {
 		err = fmt.Errorf("%w\nError: %w", err, next)
 	}
 	return err
+}
+
+// RemoveStatus gives the errors of a removal the status that scripts know: 2
+// when one of the objects is in use, 1 when one isn't there.
+func RemoveStatus(errs []error) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	status := 125
+	for _, err := range errs {
+		switch {
+		case errors.Is(err, errdef.ErrBusy):
+			status = 2
+		case errors.Is(err, errdef.ErrNotFound) && status != 2:
+			status = 1
+		}
+	}
+	return &errdef.Exit{Code: status, Err: Errors(errs)}
 }

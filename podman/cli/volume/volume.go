@@ -205,27 +205,9 @@ func newRemove(a *app.App) *cobra.Command {
 		for _, name := range removed {
 			fmt.Fprintln(cmd.OutOrStdout(), name)
 		}
-		return removeStatus(errs)
+		return say.RemoveStatus(errs)
 	}
 	return cmd
-}
-
-// removeStatus gives the errors of a removal the status that scripts know: 2
-// when a volume is in use, 1 when one isn't there.
-func removeStatus(errs []error) error {
-	if len(errs) == 0 {
-		return nil
-	}
-	status := 125
-	for _, err := range errs {
-		switch {
-		case errors.Is(err, errdef.ErrBusy):
-			status = 2
-		case errors.Is(err, errdef.ErrNotFound) && status != 2:
-			status = 1
-		}
-	}
-	return &errdef.Exit{Code: status, Err: say.Errors(errs)}
 }
 
 func newPrune(a *app.App) *cobra.Command {

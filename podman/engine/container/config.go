@@ -94,13 +94,14 @@ type Mount struct {
 
 // Network is how the container is connected.
 type Network struct {
-	Mode       string                        `json:"mode"` // bridge, host, none, pasta, private, container:ID or ns:PATH
-	Networks   map[string]network.PerNetwork `json:"networks,omitempty"`
-	Ports      []network.PortMapping         `json:"ports,omitempty"`
-	DNS        []string                      `json:"dns,omitempty"`
-	DNSSearch  []string                      `json:"dnsSearch,omitempty"`
-	DNSOptions []string                      `json:"dnsOptions,omitempty"`
-	AddHosts   []string                      `json:"addHosts,omitempty"` // "name:address"
+	Mode         string                        `json:"mode"` // bridge, host, none, pasta, private, container:ID or ns:PATH
+	Networks     map[string]network.PerNetwork `json:"networks,omitempty"`
+	Ports        []network.PortMapping         `json:"ports,omitempty"`
+	DNS          []string                      `json:"dns,omitempty"`
+	DNSSearch    []string                      `json:"dnsSearch,omitempty"`
+	DNSOptions   []string                      `json:"dnsOptions,omitempty"`
+	AddHosts     []string                      `json:"addHosts,omitempty"`     // "name[;name...]:address"
+	PastaOptions []string                      `json:"pastaOptions,omitempty"` // words for pasta's command line
 }
 
 // Security is what the container may do.

@@ -1,0 +1,159 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/podsuite/podsuite/shared/errdef"
+)
+
+// CheckOptions refuses options that Setup would refuse.
+func CheckOptions(per PerNetwork) error {
+	if per.InterfaceName != "" && !validLinkName(per.InterfaceName) {
+		return errdef.Newf(errdef.ErrInvalid, "invalid interface name %q", per.InterfaceName)
+	}
+	return new(settings).merge(&Network{Driver: DriverBridge}, per)
+}
+
+// CheckAddresses tells whether the network has the addresses that are asked
+// for.
+func (m *Manager) CheckAddresses(name string, per PerNetwork) error {
+	n, err := m.Network(name)
+	if err != nil {
+		return err
+	}
+	for _, ip := range per.StaticIPs {
+		if !slices.ContainsFunc(n.Subnets, func(s Subnet) bool { return s.Subnet.Contains(ip) }) {
+			return errdef.Newf(errdef.ErrInvalid, "requested static ip %s not in any subnet on network %s", ip, n.Name)
+		}
+	}
+	return nil
+}
+
+// Connect puts a running container on one more network of ep's and returns its
+// new status.
+func (m *Manager) Connect(ctx context.Context, nsPath string, ep Endpoint, name string, status map[string]Status) (map[string]Status, error) {
+	after := maps.Clone(status)
+	if after == nil {
+		after = map[string]Status{}
+	}
+	added := ep
+	added.Networks = map[string]PerNetwork{name: ep.Networks[name]}
+	err := func() error {
+		ns, err := openNS(nsPath)
+		if err != nil {
+			return err
+		}
+		defer ns.Close()
+		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		s, err := m.connect(h, ns, added, name, status)
+		if err != nil {
+			return fmt.Errorf("connect to network %q: %w", name, err)
+		}
+		after[name] = s
+		return republish(ep.Ports, status, after)
+	}()
+	if err != nil {
+		added.KeepNS, added.Ports = true, nil
+		err = errors.Join(err, m.Teardown(context.WithoutCancel(ctx), nsPath, added, map[string]Status{name: after[name]}))
+	}
+	return after, err
+}
+
+// Disconnect takes a running container off one of ep's networks and returns
+// its new status.
+func (m *Manager) Disconnect(ctx context.Context, nsPath string, ep Endpoint, name string, status map[string]Status) (map[string]Status, error) {
+	after := maps.Clone(status)
+	delete(after, name)
+	if err := republish(ep.Ports, status, after); err != nil {
+		return status, err
+	}
+	gone := ep
+	gone.KeepNS, gone.Ports, gone.Networks = true, nil, map[string]PerNetwork{name: ep.Networks[name]}
+	err := m.Teardown(ctx, nsPath, gone, map[string]Status{name: status[name]})
+	return after, errors.Join(err, removeLinks(nsPath, status[name]))
+}
+
+// removeLinks removes what is left of a network in the container: the links
+// that have no other end on the host.
+func removeLinks(nsPath string, s Status) error {
+	ns, err := openNS(nsPath)
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	h, err := netlink.NewHandleAt(netns.NsHandle(ns.Fd()), unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("enter network namespace: %w", err)
+	}
+	defer h.Close()
+	for name := range s.Interfaces {
+		if link, err := h.LinkByName(name); err == nil {
+			if err := h.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
+				return fmt.Errorf("remove link %q: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// republish moves the published ports where they lead to now.
+func republish(ports []PortMapping, before, after map[string]Status) error {
+	from, to := publishTo(before), publishTo(after)
+	if slices.EqualFunc(from, to, net.IP.Equal) {
+		return nil
+	}
+	if err := unpublish(ports, from); err != nil {
+		return err
+	}
+	if len(to) == 0 {
+		return nil
+	}
+	return publish(ports, to)
+}
+
+// Reload makes the bridges and rules of a running container's networks again,
+// whatever became of them.
+func (m *Manager) Reload(_ context.Context, nsPath string, ep Endpoint, status map[string]Status) error {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	for _, name := range ep.Order() {
+		n, err := m.Network(name)
+		if err != nil {
+			return err
+		}
+		s, err := n.settings()
+		if err != nil {
+			return err
+		}
+		if n.Driver != DriverBridge {
+			continue
+		}
+		bridge, err := m.prepareBridge(h, &n, s)
+		if err != nil {
+			return err
+		}
+		link, err := h.LinkByName(m.hostEnd(nsPath, ep, name))
+		if err == nil && link.Attrs().MasterIndex != bridge {
+			if err := h.LinkSetMasterByIndex(link, bridge); err != nil {
+				return fmt.Errorf("put link %q on the bridge again: %w", link.Attrs().Name, err)
+			}
+		}
+	}
+	return publish(ep.Ports, publishTo(status))
+}
