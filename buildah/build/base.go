@@ -30,7 +30,7 @@ func (s *stage) from(ctx context.Context) error {
 	if s.planned.Parent >= 0 {
 		s.fromStage(s.b.stages[s.planned.Parent])
 	} else if err := s.fromImage(ctx, s.planned.Image); err != nil {
-		return err
+		return fmt.Errorf("creating build container: %w", err)
 	}
 	if !slices.ContainsFunc(s.doc.Config.Env, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") }) {
 		s.doc.Config.Env = append([]string{ociruntime.DefaultPath}, s.doc.Config.Env...)
@@ -67,8 +67,13 @@ func (s *stage) fromImage(ctx context.Context, name string) error {
 	}
 	image, fullName, err := s.b.image(ctx, name)
 	if err != nil {
-		return fmt.Errorf("creating build container: %w", err)
+		return err
 	}
+	return s.load(image, fullName)
+}
+
+// load sets the stage up on an image of the store.
+func (s *stage) load(image store.Image, name string) error {
 	data, err := s.b.st.ImageConfig(image.ID)
 	if err != nil {
 		return err
@@ -81,7 +86,7 @@ func (s *stage) fromImage(ctx context.Context, name string) error {
 	}
 	s.doc.RootFS.Type = "layers"
 	s.imageID = image.ID
-	s.base = baseImage{id: image.ID, name: fullName, digest: image.Digest.String()}
+	s.base = baseImage{id: image.ID, name: name, digest: image.Digest.String()}
 	manifest, err := s.b.st.ImageManifest(image.ID)
 	if err != nil {
 		return err
@@ -108,6 +113,10 @@ func (b *builder) source(ctx context.Context, name string, stage int) (dir, id s
 		}
 	} else if i := b.plan.File.StageFor(name, stage); i >= 0 {
 		return b.stages[i].source()
+	} else if b.direct {
+		if dir, id, ok, err := b.container(name); ok || err != nil {
+			return dir, "container:" + id, err
+		}
 	}
 	image, _, err := b.image(ctx, name)
 	if err != nil {
@@ -115,6 +124,17 @@ func (b *builder) source(ctx context.Context, name string, stage int) (dir, id s
 	}
 	dir, err = b.shop.mountImage(image.ID)
 	return dir, image.ID, err
+}
+
+// container mounts another working container until the end of the work; ok is
+// false where none has that name.
+func (b *builder) container(name string) (dir, id string, ok bool, err error) {
+	c, err := b.st.Container(name)
+	if err != nil {
+		return "", "", false, nil
+	}
+	dir, err = b.shop.mountContainer(c.ID)
+	return dir, c.ID, true, err
 }
 
 // source is the root of a stage that is built, for others to copy from.

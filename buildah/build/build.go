@@ -77,6 +77,8 @@ type builder struct {
 	out   *output
 	names []string // of the final image, normalized
 
+	direct bool // the work is a user's own, step by step: they name working containers, too
+
 	ignore *fscopy.Ignore
 	memory *fscopy.Memory
 
@@ -203,6 +205,9 @@ func (r *Request) check() error {
 	default:
 		return errdef.Newf(errdef.ErrInvalid, "unrecognized image type %q", r.Format)
 	}
+	if err := r.Run.check(); err != nil {
+		return err
+	}
 	switch r.Pull {
 	case "", PullMissing, PullAlways, PullNever, PullNewer:
 	default:
@@ -213,6 +218,11 @@ func (r *Request) check() error {
 	}
 	if r.Stderr == nil {
 		r.Stderr = io.Discard
+	}
+	for id, ssh := range r.SSH {
+		if err := ssh.check(); err != nil {
+			return fmt.Errorf("ssh agent %q: %w", id, err)
+		}
 	}
 	for _, secret := range r.Secrets {
 		if secret.File == "" {

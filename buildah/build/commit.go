@@ -3,11 +3,13 @@ package build
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/podsuite/podsuite/buildah/build/fscopy"
 	"github.com/podsuite/podsuite/shared/store"
 )
 
@@ -43,6 +45,7 @@ func (s *stage) commit(ctx context.Context, names []string) error {
 	if n := len(s.doc.History); n > 0 && s.history > 0 {
 		s.doc.History[n-1].Author = s.doc.Author
 	}
+	s.entries(s.trailing)
 	doc := s.doc.clone()
 	s.finalChanges(doc)
 	now := s.b.req.now()
@@ -72,12 +75,20 @@ func (s *stage) commit(ctx context.Context, names []string) error {
 
 func (s *stage) commitLayer(ctx context.Context) error {
 	s.b.forgetTree(s.root)
-	if err := s.b.shop.unmount(s.container); err != nil {
-		return err
+	if !s.kept {
+		if err := s.b.shop.unmount(s.container); err != nil {
+			return err
+		}
 	}
 	staged, err := s.stageChanges(ctx)
 	if err != nil {
 		return fmt.Errorf("committing container: %w", err)
+	}
+	if s.squashes() {
+		s.layers, s.doc.RootFS.DiffIDs = nil, nil
+		for i := range s.doc.History {
+			s.doc.History[i].EmptyLayer = true
+		}
 	}
 	parent := ""
 	if n := len(s.layers); n > 0 {
@@ -99,7 +110,7 @@ func (s *stage) commitLayer(ctx context.Context) error {
 
 // finalChanges makes the changes that no step asks for.
 func (s *stage) finalChanges(doc *imageDoc) {
-	if !s.b.req.NoIdentity && s.b.req.Timestamp == nil {
+	if !s.b.req.NoIdentity && s.b.req.fixedTime() == nil {
 		put(&doc.Config.Labels, identityLabel, s.b.req.Version)
 	}
 	if !s.last {
@@ -109,12 +120,7 @@ func (s *stage) finalChanges(doc *imageDoc) {
 		doc.Config.Env = setEnv(doc.Config.Env, kv.Key+"="+kv.Value)
 	}
 	for _, name := range s.b.req.Unset.Env {
-		for i, kv := range doc.Config.Env {
-			if key, _ := cutEnv(kv); key == name {
-				doc.Config.Env = append(doc.Config.Env[:i:i], doc.Config.Env[i+1:]...)
-				break
-			}
-		}
+		doc.Config.Env = unsetEnv(doc.Config.Env, name)
 	}
 	for _, name := range s.b.req.Unset.Labels {
 		delete(doc.Config.Labels, name)
@@ -129,7 +135,10 @@ func (s *stage) manifestAnnotations() map[string]string {
 	}
 	annotations[spec.AnnotationBaseImageDigest] = s.base.digest
 	annotations[spec.AnnotationBaseImageName] = s.base.name
-	annotations[spec.AnnotationCreated] = s.b.req.now().Format("2006-01-02T15:04:05.999999999Z07:00")
+	delete(annotations, spec.AnnotationCreated)
+	if !s.b.req.NoCreated {
+		annotations[spec.AnnotationCreated] = s.b.req.now().Format("2006-01-02T15:04:05.999999999Z07:00")
+	}
 	if s.last {
 		for _, kv := range s.b.req.Annotations {
 			annotations[kv.Key] = kv.Value
@@ -155,10 +164,15 @@ func (s *stage) warnFormat() {
 	}
 }
 
-// stageChanges stages the working container's changes as a layer.
+// stageChanges stages the working container's changes as a layer; where the
+// image is to have a single one, all that the container holds.
 func (s *stage) stageChanges(ctx context.Context) (*store.StagedLayer, error) {
-	if s.b.req.Timestamp == nil {
-		return s.b.st.CommitChanges(s.container, true)
+	if s.squashes() {
+		return s.stageAll(ctx)
+	}
+	changed := s.rewriting()
+	if changed.nothing() {
+		return s.b.st.CommitChanges(s.container, !s.kept)
 	}
 	c, err := s.b.st.Container(s.container)
 	if err != nil {
@@ -169,9 +183,44 @@ func (s *stage) stageChanges(ctx context.Context) (*store.StagedLayer, error) {
 		return nil, err
 	}
 	defer changes.Close()
-	retimed, stop := retime(changes, *s.b.req.Timestamp)
+	out, stop := piped(func(w io.Writer) error { return changed.copy(w, changes) })
 	defer stop()
-	return s.b.st.StageLayer(ctx, store.Blob{Size: -1}, retimed)
+	return s.b.st.StageLayer(ctx, store.Blob{Size: -1}, out)
+}
+
+// squashes tells whether the image is to have a single layer.
+func (s *stage) squashes() bool { return s.b.req.SquashAll && s.last }
+
+// rewriting is what the request changes about the files of a layer.
+func (s *stage) rewriting() rewriting {
+	changed := rewriting{to: s.b.req.Timestamp}
+	if s.b.req.ClampTimes {
+		changed.atMost = s.b.req.SourceDate
+	}
+	if s.last {
+		changed.add = s.b.req.AddFiles
+	}
+	return changed
+}
+
+// stageAll stages everything in the working container as one layer.
+func (s *stage) stageAll(ctx context.Context) (*store.StagedLayer, error) {
+	root, err := s.b.st.Mount(s.container)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.b.st.Unmount(s.container, false) }()
+	tree, err := fscopy.OpenTree(root, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer tree.Close()
+	whole, stopWhole := piped(func(w io.Writer) error { return tree.WriteTar(ctx, w) })
+	defer stopWhole()
+	changed := s.rewriting()
+	out, stop := piped(func(w io.Writer) error { return changed.copy(w, whole) })
+	defer stop()
+	return s.b.st.StageLayer(ctx, store.Blob{Size: -1}, out)
 }
 
 // name gives the image the names that it doesn't have yet, taking them from

@@ -66,6 +66,12 @@ func (c *copyStep) expand() error {
 		}
 		c.content = append(c.content, text)
 	}
+	c.place()
+	return nil
+}
+
+// place makes the destination absolute; one that is a directory ends in a slash.
+func (c *copyStep) place() {
 	dir := strings.HasSuffix(c.dest, "/") || path.Base(c.dest) == "."
 	if !path.IsAbs(c.dest) {
 		c.dest = path.Join("/", c.s.doc.Config.WorkingDir, c.dest)
@@ -73,7 +79,6 @@ func (c *copyStep) expand() error {
 	if dir && !strings.HasSuffix(c.dest, "/") {
 		c.dest += "/"
 	}
-	return nil
 }
 
 // list opens the tree that files come from and finds them.

@@ -36,12 +36,15 @@ type containerConfig struct {
 	Healthcheck *healthConfig `json:",omitempty"`
 	OnBuild     []string      `json:",omitempty"`
 	Shell       []string      `json:",omitempty"`
+	Hostname    string        `json:",omitempty"`
+	Domainname  string        `json:",omitempty"`
 }
 
 // imageDoc is an image's configuration while it is being built.
 type imageDoc struct {
 	Created *time.Time `json:"created,omitempty"`
 	Author  string     `json:"author,omitempty"`
+	Comment string     `json:"comment,omitempty"`
 	spec.Platform
 	Config  containerConfig `json:"config"`
 	RootFS  spec.RootFS     `json:"rootfs"`
@@ -95,35 +98,48 @@ type dockerConfig struct {
 }
 
 type dockerImage struct {
+	Comment         string         `json:"comment,omitempty"`
 	Created         *time.Time     `json:"created"`
 	ContainerConfig dockerConfig   `json:"container_config"`
 	Author          string         `json:"author,omitempty"`
-	Config          dockerConfig   `json:"config"`
+	Config          *dockerConfig  `json:"config,omitempty"`
 	Architecture    string         `json:"architecture"`
 	Variant         string         `json:"variant,omitempty"`
 	OS              string         `json:"os"`
-	RootFS          spec.RootFS    `json:"rootfs"`
+	RootFS          *spec.RootFS   `json:"rootfs,omitempty"`
 	History         []spec.History `json:"history,omitempty"`
+	OSVersion       string         `json:"os.version,omitempty"`
+	OSFeatures      []string       `json:"os.features,omitempty"`
 }
 
 // encode writes the configuration in the format.
 func (d *imageDoc) encode(format string) ([]byte, error) {
 	if format == FormatDocker {
-		c := d.Config
-		config := dockerConfig{
-			User: c.User, ExposedPorts: c.ExposedPorts, Env: c.Env, Cmd: c.Cmd, Healthcheck: c.Healthcheck,
-			Volumes: c.Volumes, WorkingDir: c.WorkingDir, Entrypoint: c.Entrypoint, OnBuild: c.OnBuild,
-			Labels: c.Labels, StopSignal: c.StopSignal, Shell: c.Shell,
-		}
-		return json.Marshal(dockerImage{
-			Created: d.Created, Author: d.Author, Config: config, ContainerConfig: config,
-			Architecture: d.Architecture, Variant: d.Variant, OS: d.OS, RootFS: d.RootFS, History: d.History,
-		})
+		return json.Marshal(d.docker())
 	}
-	return json.Marshal(spec.Image{
+	return json.Marshal(d.oci())
+}
+
+func (d *imageDoc) docker() dockerImage {
+	c := d.Config
+	config := dockerConfig{
+		Hostname: c.Hostname, Domainname: c.Domainname,
+		User: c.User, ExposedPorts: c.ExposedPorts, Env: c.Env, Cmd: c.Cmd, Healthcheck: c.Healthcheck,
+		Volumes: c.Volumes, WorkingDir: c.WorkingDir, Entrypoint: c.Entrypoint, OnBuild: c.OnBuild,
+		Labels: c.Labels, StopSignal: c.StopSignal, Shell: c.Shell,
+	}
+	return dockerImage{
+		Comment: d.Comment, Created: d.Created, Author: d.Author, Config: &config, ContainerConfig: config,
+		Architecture: d.Architecture, Variant: d.Variant, OS: d.OS, RootFS: &d.RootFS, History: d.History,
+		OSVersion: d.OSVersion, OSFeatures: d.OSFeatures,
+	}
+}
+
+func (d *imageDoc) oci() spec.Image {
+	return spec.Image{
 		Created: d.Created, Author: d.Author, Platform: d.Platform,
 		Config: d.Config.ImageConfig, RootFS: d.RootFS, History: d.History,
-	})
+	}
 }
 
 type dockerManifest struct {

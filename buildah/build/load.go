@@ -166,6 +166,15 @@ func TagNames(tags []string) ([]string, error) {
 	return names, nil
 }
 
+// NameError is what is wrong with an image's name.
+func NameError(name string) string {
+	_, err := ref.Parse(name)
+	if err == nil {
+		return "it is no name of an image"
+	}
+	return nameError(err)
+}
+
 // nameError is what is wrong with a name, without saying that it is one.
 func nameError(err error) string {
 	return strings.TrimPrefix(err.Error(), "invalid reference format: ")

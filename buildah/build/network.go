@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,45 +89,82 @@ func nsPath(st *store.Store, container string) string {
 	return filepath.Join(st.RunRoot(), "build-netns", container)
 }
 
-func endpoint(cfg *config.Config, container string) network.Endpoint {
+// networkNamespace is the namespace that RUN joins; "" for the host's, or for
+// a new one with nothing in it.
+func (r *runStep) networkNamespace() string {
+	if _, ok := r.networkNames(); ok {
+		return nsPath(r.s.b.st, r.s.container)
+	}
+	if strings.Contains(r.network, "/") {
+		return namespaceFile(r.network)
+	}
+	return ""
+}
+
+// networkNames are the networks to connect to, none for the default one; ok is
+// false where there is nothing to connect.
+func (r *runStep) networkNames() (names []string, ok bool) {
+	switch {
+	case r.network == networkPrivate:
+		return nil, true
+	case r.network == networkHost || r.network == networkNone || strings.Contains(r.network, "/"):
+		return nil, false
+	}
+	return strings.Split(r.network, ","), true
+}
+
+// namesSuffix ends the name of the file that lists the networks which a
+// namespace is on.
+const namesSuffix = ".networks"
+
+func endpoint(cfg *config.Config, container string, names []string) network.Endpoint {
 	ep := network.Endpoint{ContainerID: container, ContainerName: container[:12]}
-	if !cfg.Rootless {
-		name := cfg.Network.DefaultNetwork
-		if name == "" {
-			name = "podman"
-		}
-		ep.Networks = map[string]network.PerNetwork{name: {}}
+	if cfg.Rootless && len(names) == 0 {
+		return ep
+	}
+	if len(names) == 0 {
+		names = []string{cmp.Or(cfg.Network.DefaultNetwork, "podman")}
+	}
+	ep.Networks = map[string]network.PerNetwork{}
+	for _, name := range names {
+		ep.Networks[name] = network.PerNetwork{}
 	}
 	return ep
 }
 
-// connect gives the working container a namespace on the default network; it
-// returns the container's address and what takes all of it back.
-func (s *stage) connect(ctx context.Context) (addr net.IP, disconnect func() error, err error) {
+// addresses are those of a working container and of what it reaches the host by.
+type addresses struct{ own, gateway net.IP }
+
+// connect gives the working container a namespace on the networks; it returns
+// the container's addresses and what takes all of it back.
+func (s *stage) connect(ctx context.Context, names []string) (addrs addresses, disconnect func() error, err error) {
 	m, err := networks(s.b.st, s.b.cfg)
 	if err != nil {
-		return nil, nil, fmt.Errorf("setup network: %w", err)
+		return addrs, nil, fmt.Errorf("setup network: %w", err)
 	}
-	path, ep := nsPath(s.b.st, s.container), endpoint(s.b.cfg, s.container)
+	path, ep := nsPath(s.b.st, s.container), endpoint(s.b.cfg, s.container, names)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, nil, err
+		return addrs, nil, err
+	}
+	if err := os.WriteFile(path+namesSuffix, []byte(strings.Join(names, ",")), 0o600); err != nil {
+		return addrs, nil, err
 	}
 	if err := network.NewNS(path); err != nil {
-		return nil, nil, fmt.Errorf("setup network: %w", err)
+		return addrs, nil, fmt.Errorf("setup network: %w", errors.Join(err, os.Remove(path+namesSuffix)))
 	}
 	status, err := m.Setup(ctx, path, ep)
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("setup network: %w", err), network.RemoveNS(path))
+		return addrs, nil, errors.Join(fmt.Errorf("setup network: %w", err), network.RemoveNS(path), os.Remove(path+namesSuffix))
 	}
 	for _, one := range status {
 		for _, link := range one.Interfaces {
 			for _, subnet := range link.Subnets {
-				addr = subnet.IPNet.IP
+				addrs.own, addrs.gateway = subnet.IPNet.IP, subnet.Gateway
 			}
 		}
 	}
-	return addr, func() error {
-		return errors.Join(m.Teardown(context.WithoutCancel(ctx), path, ep, status), network.RemoveNS(path))
+	return addrs, func() error {
+		return errors.Join(m.Teardown(context.WithoutCancel(ctx), path, ep, status), network.RemoveNS(path), os.Remove(path+namesSuffix))
 	}, nil
 }
 
@@ -140,13 +178,74 @@ func healNetwork(ctx context.Context, st *store.Store, cfg *config.Config, conta
 	if err != nil {
 		return err
 	}
-	return errors.Join(m.Teardown(ctx, path, endpoint(cfg, container), nil), network.RemoveNS(path))
+	var names []string
+	if data, err := os.ReadFile(path + namesSuffix); err == nil && len(data) > 0 {
+		names = strings.Split(string(data), ",")
+	}
+	return errors.Join(m.Teardown(ctx, path, endpoint(cfg, container, names), nil), network.RemoveNS(path), os.RemoveAll(path+namesSuffix))
 }
 
-// resolvConf is the host's resolv.conf. In a namespace of its own a container
+// hosts is the content of /etc/hosts.
+func (r *runStep) hosts() string {
+	var b strings.Builder
+	for _, text := range r.s.b.req.Run.AddHost {
+		name, address, _ := strings.Cut(text, ":")
+		if address = strings.Trim(address, "[]"); address == "host-gateway" {
+			if address = "127.0.0.1"; r.links.gateway != nil {
+				address = r.links.gateway.String()
+			}
+		}
+		fmt.Fprintf(&b, "%s\t%s\n", address, name)
+	}
+	own := "127.0.1.1"
+	if r.links.own != nil {
+		own = r.links.own.String()
+	}
+	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
+	fmt.Fprintf(&b, "%s\t%s\n", own, r.hostname())
+	return b.String()
+}
+
+// resolvConf is the content of /etc/resolv.conf: the host's, with what the
+// request puts in place of it.
+func (r *runStep) resolvConf() (string, error) {
+	o := &r.s.b.req.Run
+	text := ""
+	if r.network != networkNone {
+		var err error
+		if text, err = hostResolvConf(r.network != networkHost); err != nil {
+			return "", err
+		}
+	}
+	for _, part := range []struct {
+		keyword string
+		values  []string
+		each    bool // a line for each value
+	}{{"search", o.DNSSearch, false}, {"nameserver", o.DNSServers, true}, {"options", o.DNSOptions, false}} {
+		if len(part.values) == 0 {
+			continue
+		}
+		kept := ""
+		for line := range strings.Lines(text) {
+			if !strings.HasPrefix(line, part.keyword) {
+				kept += line
+			}
+		}
+		if text = kept; part.each {
+			for _, value := range part.values {
+				text += part.keyword + " " + value + "\n"
+			}
+		} else {
+			text += part.keyword + " " + strings.Join(part.values, " ") + "\n"
+		}
+	}
+	return text, nil
+}
+
+// hostResolvConf is the host's resolv.conf. In a namespace of its own a container
 // can't reach a resolver on the host's loopback, so that one's own servers are
 // named instead.
-func resolvConf(own bool) (string, error) {
+func hostResolvConf(own bool) (string, error) {
 	data, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil && !os.IsNotExist(err) {
 		return "", err

@@ -22,7 +22,10 @@ func (b *builder) lookUp(ctx context.Context, name string) (store.Image, error) 
 	if policy == "" {
 		policy = PullMissing
 	}
-	id, err := imgcopy.Pull(ctx, b.st, b.cfg, name, imgcopy.PullOptions{Policy: policy, Progress: b.progress(), Choose: cliout.NewChooser(os.Stdin, os.Stdout)})
+	id, err := imgcopy.Pull(ctx, b.st, b.cfg, name, imgcopy.PullOptions{
+		Policy: policy, Progress: b.progress(), Registry: b.req.Registry, Platform: b.req.Platform,
+		Choose: cliout.NewChooser(os.Stdin, os.Stdout),
+	})
 	if err != nil {
 		return store.Image{}, err
 	}

@@ -3,6 +3,10 @@ package build
 import (
 	"io"
 	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/podsuite/podsuite/shared/registry"
 )
 
 // Formats of an image's manifest and configuration.
@@ -38,17 +42,26 @@ type Request struct {
 	Unset       Unset
 	Contexts    map[string]string // additional contexts: name → directory or image
 	Secrets     map[string]Secret // by ID
+	SSH         map[string]SSH    // by ID
 
-	Layers        bool // an image for each step, and the cache
-	NoCache       bool // don't look into the cache
-	Jobs          int  // stages at once; 0 = as many as there are
-	KeepUnused    bool // build stages that the target does not need
-	Timestamp     *time.Time
-	NoIdentity    bool // don't say which builder made the image
+	Layers        bool       // an image for each step, and the cache
+	NoCache       bool       // don't look into the cache
+	Jobs          int        // stages at once; 0 = as many as there are
+	KeepUnused    bool       // build stages that the target does not need
+	Timestamp     *time.Time // of image, history and files
+	SourceDate    *time.Time // of image and history
+	ClampTimes    bool       // no file is younger than SourceDate
+	NoCreated     bool       // no annotation tells when the image was made
+	SquashAll     bool       // one layer for the whole image
+	NoIdentity    bool       // don't say which builder made the image
 	NoHistory     bool
 	Version       string // of the program, for the identity label
-	Network       string // "", "private", "host" or "none"
-	ReadContainer string // standard input as a Containerfile, when Files holds "-"
+	Run           RunOptions
+	Registry      registry.Options // for pulls
+	Platform      v1.Platform      // of images that are pulled; the host's where empty
+	AddFiles      []string         // "source:destination", put into the image and not into the working container
+	Network       string           // "", "private", "host", "none", names of networks or the path of a namespace
+	ReadContainer string           // standard input as a Containerfile, when Files holds "-"
 	Quiet         bool
 
 	Stdout io.Writer // progress and the output of RUN; a *os.File goes to RUN as it is
@@ -71,10 +84,18 @@ func (r *Request) format() string {
 	return r.Format
 }
 
+// fixedTime is the time that the request gives the image, nil for that of its making.
+func (r *Request) fixedTime() *time.Time {
+	if r.Timestamp != nil {
+		return r.Timestamp
+	}
+	return r.SourceDate
+}
+
 // now is the time that goes into the image.
 func (r *Request) now() time.Time {
-	if r.Timestamp != nil {
-		return r.Timestamp.UTC()
+	if t := r.fixedTime(); t != nil {
+		return t.UTC()
 	}
 	return time.Now().UTC()
 }

@@ -45,6 +45,8 @@ func (r *runStep) mounts(ctx context.Context, spec *specs.Spec, bundle string) e
 			err = r.cacheMount(ctx, spec, m)
 		case "secret":
 			err = r.secretMount(spec, bundle, i, m)
+		case "ssh":
+			err = r.sshMount(spec, bundle, i, m)
 		}
 		if err != nil {
 			return fmt.Errorf("resolving mountpoints for container %q: %w", r.s.container, err)
@@ -71,6 +73,9 @@ func (r *runStep) bindMount(ctx context.Context, spec *specs.Spec, m dockerfile.
 // mountSource resolves a mount's source inside the tree that it is from.
 func (r *runStep) mountSource(ctx context.Context, m dockerfile.Mount) (string, error) {
 	dir := r.s.b.req.Context
+	if dir == "" && m.From == "" {
+		return "", errdef.Newf(errdef.ErrInvalid, "mount source %q: there is no context directory that it could be in", m.Source)
+	}
 	if m.From != "" {
 		var err error
 		if dir, _, err = r.s.b.source(ctx, m.From, r.s.planned.Index); err != nil {
@@ -219,4 +224,37 @@ func (r *runStep) secretMount(spec *specs.Spec, bundle string, n int, m dockerfi
 		return err
 	}
 	return os.Chown(filepath.Join(bundle, name), m.UID, m.GID)
+}
+
+// sshMount gives the step the user's SSH agent, or one that has the user's keys.
+func (r *runStep) sshMount(spec *specs.Spec, bundle string, n int, m dockerfile.Mount) error {
+	agent, ok := r.s.b.req.SSH[m.ID]
+	if !ok {
+		if m.Required {
+			return errdef.Newf(errdef.ErrNotFound, "no ssh agent or keys with id %q were given", m.ID)
+		}
+		return nil
+	}
+	socket := filepath.Join(bundle, fmt.Sprintf("ssh-%d", n))
+	stop, err := agent.serve(socket)
+	if err != nil {
+		return fmt.Errorf("ssh agent %q: %w", m.ID, err)
+	}
+	r.ends = append(r.ends, stop)
+	mode := os.FileMode(m.Mode)
+	if mode == 0 {
+		mode = 0o600
+	}
+	if err := os.Chmod(socket, mode); err != nil {
+		return err
+	}
+	if err := os.Chown(socket, m.UID, m.GID); err != nil {
+		return err
+	}
+	if m.Target == "" {
+		m.Target = fmt.Sprintf("/run/buildkit/ssh_agent.%d", n)
+	}
+	spec.Process.Env = setEnv(spec.Process.Env, "SSH_AUTH_SOCK="+m.Target)
+	spec.Mounts = append(spec.Mounts, specs.Mount{Destination: m.Target, Type: "bind", Source: socket, Options: []string{"bind", "rprivate"}})
+	return nil
 }

@@ -17,13 +17,15 @@ import (
 // spec describes the container that RUN is.
 func (r *runStep) spec(ctx context.Context, bundle string) (*specs.Spec, error) {
 	s := r.s
-	caps, err := s.b.capabilities()
+	caps, err := s.b.req.Run.capabilities(s.b.cfg.Containers.DefaultCapabilities)
 	if err != nil {
 		return nil, err
 	}
-	spec, err := runtime.DefaultSpec(runtime.Profile{
-		Rootless: s.b.cfg.Rootless, HostNetwork: r.network == networkHost, Capabilities: caps,
-	})
+	profile, err := r.profile(caps)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := runtime.DefaultSpec(profile)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +34,9 @@ func (r *runStep) spec(ctx context.Context, bundle string) (*specs.Spec, error) 
 		return nil, err
 	}
 	spec.Root.Path = s.root
-	spec.Hostname = s.container[:12]
+	if !profile.HostUTS {
+		spec.Hostname = r.hostname()
+	}
 	spec.Process.Args = r.args
 	spec.Process.Cwd = s.doc.Config.WorkingDir
 	if spec.Process.Cwd == "" {
@@ -42,16 +46,27 @@ func (r *runStep) spec(ctx context.Context, bundle string) (*specs.Spec, error) 
 	for _, gid := range user.Groups {
 		spec.Process.User.AdditionalGids = append(spec.Process.User.AdditionalGids, uint32(gid))
 	}
+	groups, err := r.groups()
+	if err != nil {
+		return nil, err
+	}
+	spec.Process.User.AdditionalGids = append(spec.Process.User.AdditionalGids, groups...)
 	if caps == nil {
 		caps = runtime.DefaultCapabilities()
 	}
 	spec.Process.Capabilities = runtime.CapabilitySets(caps, uint32(user.UID))
 	spec.Process.Env = r.environment(user)
 	spec.Linux.CgroupsPath = ""
-	if r.network == networkPrivate {
-		runtime.SetNamespace(spec, specs.NetworkNamespace, nsPath(s.b.st, s.container))
+	if file := r.networkNamespace(); file != "" {
+		runtime.SetNamespace(spec, specs.NetworkNamespace, file)
+	}
+	if err := r.restrict(spec, caps); err != nil {
+		return nil, err
 	}
 	if err := r.hostFiles(spec, bundle); err != nil {
+		return nil, err
+	}
+	if err := r.volumes(spec, bundle); err != nil {
 		return nil, err
 	}
 	if r.script != "" {
@@ -62,12 +77,12 @@ func (r *runStep) spec(ctx context.Context, bundle string) (*specs.Spec, error) 
 	return spec, r.mounts(ctx, spec, bundle)
 }
 
-// capabilities is the configured list; nil for the built-in one.
-func (b *builder) capabilities() ([]string, error) {
-	if len(b.cfg.Containers.DefaultCapabilities) == 0 {
-		return nil, nil
+// hostname is the name that the process sees.
+func (r *runStep) hostname() string {
+	if r.host != "" {
+		return r.host
 	}
-	return runtime.MergeCapabilities(nil, b.cfg.Containers.DefaultCapabilities, nil)
+	return r.s.container[:12]
 }
 
 // environment is the image's, then what the process should know anyway.
@@ -86,12 +101,12 @@ func (r *runStep) environment(user rootfs.User) []string {
 		}
 	}
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy", "NO_PROXY", "no_proxy"} {
-		if value, ok := os.LookupEnv(name); ok && s.b.cfg.Containers.HTTPProxy && !has(name) {
+		if value, ok := os.LookupEnv(name); ok && s.b.req.Run.HTTPProxy && s.b.cfg.Containers.HTTPProxy && !has(name) {
 			env = append(env, name+"="+value)
 		}
 	}
 	if !has("HOSTNAME") {
-		env = append(env, "HOSTNAME="+s.container[:12])
+		env = append(env, "HOSTNAME="+r.hostname())
 	}
 	if !has("HOME") && user.Home != "" {
 		env = append(env, "HOME="+user.Home)
@@ -101,24 +116,23 @@ func (r *runStep) environment(user rootfs.User) []string {
 
 // hostFiles mounts the files of /etc that depend on host and network.
 func (r *runStep) hostFiles(spec *specs.Spec, bundle string) error {
-	resolv := ""
-	if r.network != networkNone {
-		var err error
-		if resolv, err = resolvConf(r.network == networkPrivate); err != nil {
-			return err
-		}
+	o := &r.s.b.req.Run
+	resolv, err := r.resolvConf()
+	if err != nil {
+		return err
 	}
-	own := "127.0.1.1"
-	if r.addr != nil {
-		own = r.addr.String()
-	}
-	hosts := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" + own + "\t" + spec.Hostname + "\n"
-	for _, f := range []struct{ name, content, target string }{
-		{"resolv.conf", resolv, "/etc/resolv.conf"},
-		{"hosts", hosts, "/etc/hosts"},
-		{"hostname", spec.Hostname + "\n", "/etc/hostname"},
-		{"containerenv", "", "/run/.containerenv"},
+	for _, f := range []struct {
+		skip                  bool
+		name, content, target string
+	}{
+		{slices.Contains(o.DNSServers, "none"), "resolv.conf", resolv, "/etc/resolv.conf"},
+		{o.NoHosts, "hosts", r.hosts(), "/etc/hosts"},
+		{o.NoHostname, "hostname", r.hostname() + "\n", "/etc/hostname"},
+		{false, "containerenv", "", "/run/.containerenv"},
 	} {
+		if f.skip {
+			continue
+		}
 		if err := r.bindFile(spec, bundle, f.name, f.content, f.target, 0o644); err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path"
 	"slices"
@@ -27,8 +26,13 @@ type runStep struct {
 	args    []string   // of the process
 	script  string     // content of the one here-document that is the whole command
 	network string     // networkPrivate, networkHost or networkNone
-	addr    net.IP     // on the default network
+	host    string     // name that the process sees, "" = made of the container's ID
+	links   addresses  // on the networks
 	locks   []*os.File // on cache directories, until the step ends
+	ends    []func()   // what else ends with the step
+
+	stdin    *os.File
+	terminal bool // the process gets one, and stdin is its keyboard
 }
 
 func (s *stage) runAction(step *dockerfile.Step, inst *dockerfile.Run) (*action, error) {
@@ -119,10 +123,13 @@ func (r *runStep) do(ctx context.Context) (err error) {
 		for _, f := range r.locks {
 			f.Close()
 		}
+		for _, end := range r.ends {
+			end()
+		}
 	}()
-	if r.network == networkPrivate {
+	if names, ok := r.networkNames(); ok {
 		var disconnect func() error
-		if r.addr, disconnect, err = s.connect(ctx); err != nil {
+		if r.links, disconnect, err = s.connect(ctx, names); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, disconnect()) }()
@@ -187,18 +194,17 @@ func kernelDir(dir string) bool {
 // execute runs the container to its end.
 func (r *runStep) execute(ctx context.Context, bundle string, spec *specs.Spec) error {
 	s := r.s
-	stdout, doneOut, err := stream(s.b.out.stdout)
+	stdio, done, err := r.stdio()
 	if err != nil {
 		return err
 	}
-	defer doneOut()
-	stderr, doneErr, err := stream(s.b.req.Stderr)
-	if err != nil {
-		return err
-	}
-	defer doneErr()
+	defer done()
+	spec.Process.Terminal = r.terminal
 	defer func() { _ = s.b.rt.Delete(context.WithoutCancel(ctx), s.container, true) }()
-	started, err := s.b.rt.Create(ctx, s.container, bundle, spec, runtime.IO{Stdout: stdout, Stderr: stderr})
+	started, err := s.b.rt.Create(ctx, s.container, bundle, spec, stdio)
+	if err == nil && started.Console != nil {
+		defer relay(started.Console, r.stdin, s.b.out.stdout)()
+	}
 	if err == nil {
 		err = s.b.rt.Start(ctx, s.container)
 	}
@@ -216,6 +222,23 @@ func (r *runStep) execute(ctx context.Context, bundle string, spec *specs.Spec) 
 		return &errdef.Exit{Code: status, Err: fmt.Errorf("while running runtime: exit status %d", status)}
 	}
 	return nil
+}
+
+// stdio are the files of the process; done waits until all that it wrote is out.
+func (r *runStep) stdio() (stdio runtime.IO, done func(), err error) {
+	if r.terminal {
+		return runtime.IO{Terminal: true}, func() {}, nil
+	}
+	stdout, doneOut, err := stream(r.s.b.out.stdout)
+	if err != nil {
+		return stdio, nil, err
+	}
+	stderr, doneErr, err := stream(r.s.b.req.Stderr)
+	if err != nil {
+		doneOut()
+		return stdio, nil, err
+	}
+	return runtime.IO{Stdin: r.stdin, Stdout: stdout, Stderr: stderr}, func() { doneErr(); doneOut() }, nil
 }
 
 // wait waits for the process, and kills it when ctx ends.

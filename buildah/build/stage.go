@@ -8,6 +8,8 @@ import (
 	"sort"
 	"sync"
 
+	spec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/podsuite/podsuite/buildah/dockerfile"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/store"
@@ -37,7 +39,9 @@ type stage struct {
 	named     bool            // the final image has its names already
 	cmdSet    bool            // CMD was among the steps
 	sourcing  sync.Mutex
-	commented bool // the history says what the stage is from
+	commented bool           // the history says what the stage is from
+	trailing  []spec.History // lines of the history that come after the image's own
+	kept      bool           // the working container is the user's and stays
 }
 
 func newStage(b *builder, planned *dockerfile.PlannedStage, last bool) *stage {
@@ -168,7 +172,7 @@ func (s *stage) keep(ctx context.Context, step *dockerfile.Step, action *action,
 }
 
 func (s *stage) key(step *dockerfile.Step, inputs []string) string {
-	parts := []string{s.imageID, s.b.req.format(), step.Original, fmt.Sprint(s.b.req.Timestamp, s.b.req.NoHistory, s.b.req.NoIdentity)}
+	parts := []string{s.imageID, s.b.req.format(), step.Original, fmt.Sprint(s.b.req.Timestamp, s.b.req.SourceDate, s.b.req.ClampTimes, s.b.req.NoHistory, s.b.req.NoIdentity, s.b.req.NoCreated)}
 	for _, doc := range step.Heredocs() {
 		parts = append(parts, doc.Content)
 	}
@@ -276,7 +280,7 @@ func (s *stage) ensure() error {
 
 // drop removes the working container.
 func (s *stage) drop() error {
-	if s.container == "" {
+	if s.container == "" || s.kept {
 		return nil
 	}
 	s.b.forgetTree(s.root)

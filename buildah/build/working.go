@@ -35,6 +35,7 @@ type workshop struct {
 	mu         sync.Mutex
 	containers map[string]string // ID → mount point, "" when not mounted
 	images     []string          // mounted
+	guests     []string          // containers of others that are mounted
 }
 
 func locksDir(st *store.Store) string { return filepath.Join(st.RunRoot(), "build-locks") }
@@ -133,6 +134,18 @@ func (w *workshop) mountImage(id string) (string, error) {
 	return root, nil
 }
 
+// mountContainer mounts somebody else's container until the end of the build.
+func (w *workshop) mountContainer(id string) (string, error) {
+	root, err := w.st.Mount(id)
+	if err != nil {
+		return "", err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.guests = append(w.guests, id)
+	return root, nil
+}
+
 // close removes everything the build made for itself.
 func (w *workshop) close() error {
 	var errs []error
@@ -142,6 +155,9 @@ func (w *workshop) close() error {
 	}
 	for _, id := range w.images {
 		errs = append(errs, w.st.UnmountImage(id, false))
+	}
+	for _, id := range w.guests {
+		errs = append(errs, w.st.Unmount(id, false))
 	}
 	errs = append(errs, os.Remove(w.lock.Name()), w.lock.Close())
 	return errors.Join(errs...)

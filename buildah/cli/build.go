@@ -23,7 +23,7 @@ type buildFlags struct {
 	req                                                                build.Request
 	args, labels, annotations, env, contexts, secrets, platforms, tags []string
 	argFiles                                                           []string
-	iidFile, timestamp, runtime, isolation                             string
+	iidFile, timestamp, isolation                                      string
 	identity, rm, forceRm, compress, skipUnused                        bool
 }
 
@@ -44,11 +44,11 @@ buildah bud -t imageName .`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runBuild(cmd, a, o, args) },
 	}
-	o.bind(cmd)
+	o.bind(cmd, a)
 	return cmd
 }
 
-func (o *buildFlags) bind(cmd *cobra.Command) {
+func (o *buildFlags) bind(cmd *cobra.Command, a *app) {
 	f, r := cmd.Flags(), &o.req
 	f.SortFlags = true
 	f.StringArrayVar(&o.annotations, "annotation", nil, "set metadata for an image")
@@ -77,7 +77,7 @@ func (o *buildFlags) bind(cmd *cobra.Command) {
 	f.Lookup("pull").NoOptDefVal = build.PullAlways
 	f.BoolVarP(&r.Quiet, "quiet", "q", false, "refrain from announcing build instructions and image read/write progress")
 	f.BoolVar(&o.rm, "rm", true, "remove intermediate containers after a successful build")
-	f.StringVar(&o.runtime, "runtime", os.Getenv("BUILDAH_RUNTIME"), "`path` to an alternate runtime. Use BUILDAH_RUNTIME environment variable to override.")
+	f.StringVar(&a.runtime, "runtime", os.Getenv("BUILDAH_RUNTIME"), "`path` to an alternate runtime. Use BUILDAH_RUNTIME environment variable to override.")
 	f.StringArrayVar(&o.secrets, "secret", nil, "secret file to expose to the build")
 	f.BoolVar(&o.skipUnused, "skip-unused-stages", true, "skips stages in multi-stage builds which do not affect the final target")
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "tagged `name` to apply to the built image")
@@ -110,7 +110,7 @@ func runBuild(cmd *cobra.Command, a *app, o *buildFlags, args []string) error {
 		return err
 	}
 	defer st.Close()
-	rt, err := openRuntime(o.runtime, cfg)
+	rt, err := a.openRuntime(cfg)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ const version = "1.43.2"
 type app struct {
 	root, runRoot, imageStore, storageDriver string
 	storageOpts                              []string
+	runtime                                  string // of RUN, "" as configured
+	noPivot                                  bool   // for a root on a ramdisk
 }
 
 // NewRoot is the whole command tree.
@@ -37,7 +39,9 @@ func NewRoot() *cobra.Command {
 	f.StringVar(&a.imageStore, "imagestore", "", "storage imagestore dir")
 	f.StringVar(&a.storageDriver, "storage-driver", "", "storage-driver")
 	f.StringSliceVar(&a.storageOpts, "storage-opt", nil, "storage driver option")
-	root.AddCommand(newBuild(a), newImages(a), newPull(a), newPush(a), newRmi(a), newTag(a), newVersion())
+	root.AddCommand(newAdd(a), newBuild(a), newCommit(a), newConfig(a), newContainers(a), newCopy(a), newFrom(a), newImages(a), newInfo(a),
+		newInspect(a), newLogin(a), newLogout(a), newMount(a), newPull(a), newPush(a), newRename(a), newRm(a), newRmi(a), newRun(a),
+		newTag(a), newUmount(a), newUnshare(a), newVersion())
 	return root
 }
 
@@ -99,11 +103,12 @@ func (a *app) open() (*store.Store, *config.Config, error) {
 
 // openRuntime opens the engine that RUN uses; its state lies on the store's
 // run root.
-func openRuntime(name string, c *config.Config) (runtime.Runtime, error) {
+func (a *app) openRuntime(c *config.Config) (runtime.Runtime, error) {
+	name := a.runtime
 	if name == "" {
 		name = c.Engine.Runtime
 	}
-	rt, err := runtime.Open(name, filepath.Join(c.Storage.RunRoot, "build-runtime"), runtime.Options{CgroupParent: "/buildah"})
+	rt, err := runtime.Open(name, filepath.Join(c.Storage.RunRoot, "build-runtime"), runtime.Options{CgroupParent: "/buildah", NoPivotRoot: a.noPivot})
 	if err != nil {
 		return nil, fmt.Errorf("open runtime %q: %w", name, err)
 	}

@@ -2,11 +2,14 @@ package dockerfile
 
 import (
 	"cmp"
+	"errors"
 	"path"
 	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"github.com/podsuite/podsuite/shared/errdef"
 )
 
 // copy makes COPY and ADD.
@@ -111,6 +114,24 @@ func (p *fileParser) run(node *parser.Node) (Instruction, error) {
 
 // mount reads the value of RUN --mount.
 func (p *fileParser) mount(node *parser.Node, text string) (Mount, error) {
+	m, err := ParseMount(text)
+	var kind *mountTypeError
+	switch {
+	case errors.As(err, &kind):
+		return m, stepError(node, "resolving mountpoints: "+err.Error())
+	case err != nil:
+		return m, p.at(node, "RUN --mount: %w", err)
+	}
+	return m, nil
+}
+
+// mountTypeError says that there is no such type of mounts.
+type mountTypeError struct{ kind string }
+
+func (e *mountTypeError) Error() string { return "invalid mount type " + strconv.Quote(e.kind) }
+
+// ParseMount reads what RUN --mount takes: "type=TYPE,key=value,…".
+func ParseMount(text string) (Mount, error) {
 	m := Mount{Type: "bind", Sharing: "shared"}
 	fields := strings.Split(text, ",")
 	for _, field := range fields {
@@ -121,29 +142,30 @@ func (p *fileParser) mount(node *parser.Node, text string) (Mount, error) {
 	switch m.Type {
 	case "bind":
 		m.ReadOnly = true
-	case "cache", "tmpfs", "secret":
-	case "ssh":
-		return m, p.unsupported(node, "RUN --mount=type=ssh is not supported")
+	case "cache", "tmpfs", "secret", "ssh":
 	default:
-		return m, stepError(node, "resolving mountpoints: invalid mount type "+strconv.Quote(m.Type))
+		return m, &mountTypeError{m.Type}
 	}
 	for _, field := range fields {
 		key, value, hasValue := strings.Cut(field, "=")
 		if err := m.set(strings.ToLower(key), value, hasValue); err != "" {
-			return m, p.at(node, "RUN --mount: %s %q", err, field)
+			return m, errdef.Newf(errdef.ErrInvalid, "%s %q", err, field)
 		}
 	}
-	if m.Type != "secret" {
-		if m.Target == "" {
-			return m, p.at(node, "RUN --mount=type=%s needs a target", m.Type)
-		}
+	switch {
+	case m.Type == "ssh":
+		m.ID = cmp.Or(m.ID, "default")
+		return m, nil
+	case m.Type != "secret" && m.Target == "":
+		return m, errdef.Newf(errdef.ErrInvalid, "type=%s needs a target", m.Type)
+	case m.Type != "secret":
 		return m, nil
 	}
 	if m.ID == "" {
 		m.ID = path.Base(cmp.Or(m.Source, m.Target))
 	}
 	if m.ID == "." || m.ID == "/" {
-		return m, p.at(node, "RUN --mount=type=secret needs an id")
+		return m, errdef.Newf(errdef.ErrInvalid, "type=secret needs an id")
 	}
 	if m.Target == "" && m.Env == "" {
 		m.Target = "/run/secrets/" + m.ID

@@ -87,6 +87,7 @@ type Copy struct {
 	Chmod    string
 	Exclude  []string // patterns
 	Parents  bool     // keep the sources' parent directories
+	Link     bool     // the files make a layer that doesn't depend on those below
 	Checksum string   // of a remote source
 	Heredocs []Heredoc
 }

@@ -1,10 +1,6 @@
 package engine
 
 import (
-	"strconv"
-	"strings"
-
-	"github.com/docker/go-units"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/podman/engine/container"
@@ -21,7 +17,7 @@ func (e *Engine) setResources(c *container.Config, req *CreateRequest, _ *v1.Con
 	}
 	c.Resources = r
 	for _, s := range req.Ulimits {
-		limit, err := parseUlimit(s)
+		limit, err := runtime.ParseUlimit(s)
 		if err != nil {
 			return err
 		}
@@ -58,7 +54,7 @@ func setMemory(r *specs.LinuxResources, req *ResourceRequest) error {
 		if m.value == "" {
 			continue
 		}
-		n, err := parseBytes(m.value)
+		n, err := runtime.ParseBytes(m.value)
 		if err != nil {
 			return errdef.Newf(errdef.ErrInvalid, "invalid value for %s: %w", m.flag, err)
 		}
@@ -107,40 +103,4 @@ func setCPU(r *specs.LinuxResources, req *ResourceRequest) error {
 		r.CPU = cpu
 	}
 	return nil
-}
-
-// parseBytes reads an amount of memory: a number with b, k, m or g (powers of
-// 1024) behind it, or -1 for no limit.
-func parseBytes(s string) (int64, error) {
-	if s == "-1" {
-		return -1, nil
-	}
-	return units.RAMInBytes(s)
-}
-
-// parseUlimit reads NAME=SOFT[:HARD]; -1 is no limit.
-func parseUlimit(s string) (specs.POSIXRlimit, error) {
-	name, value, ok := strings.Cut(s, "=")
-	soft, hard, both := strings.Cut(value, ":")
-	if !both {
-		hard = soft
-	}
-	l := specs.POSIXRlimit{Type: "RLIMIT_" + strings.ToUpper(strings.TrimPrefix(strings.ToLower(name), "rlimit_"))}
-	var err1, err2 error
-	l.Soft, err1 = parseLimit(soft)
-	l.Hard, err2 = parseLimit(hard)
-	if !ok || err1 != nil || err2 != nil {
-		return l, errdef.Newf(errdef.ErrInvalid, "ulimit option %q requires name=SOFT:HARD, failed to be parsed: invalid ulimit argument: %s", s, s)
-	}
-	if l.Soft > l.Hard {
-		return l, errdef.Newf(errdef.ErrInvalid, "ulimit option %q requires name=SOFT:HARD, failed to be parsed: ulimit soft limit must be less than or equal to hard limit: %d > %d", s, l.Soft, l.Hard)
-	}
-	return l, nil
-}
-
-func parseLimit(s string) (uint64, error) {
-	if s == "-1" || s == "unlimited" {
-		return ^uint64(0), nil
-	}
-	return strconv.ParseUint(s, 10, 64)
 }

@@ -12,6 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/runtime"
 	"golang.org/x/sys/unix"
 )
 
@@ -185,7 +186,7 @@ func setNamespaces(c *container.Config, req *CreateRequest, _ *v1.Config) error 
 	}
 	c.ShmSize = 65536000
 	if req.ShmSize != "" {
-		n, err := parseBytes(req.ShmSize)
+		n, err := runtime.ParseBytes(req.ShmSize)
 		if err != nil {
 			return errdef.Newf(errdef.ErrInvalid, "unable to translate --shm-size: %w", err)
 		}

@@ -47,7 +47,7 @@ func (e *Engine) updateConfig(c *container.Config, req *UpdateRequest) error {
 		return err
 	}
 	for _, s := range req.Ulimits {
-		limit, err := parseUlimit(s)
+		limit, err := runtime.ParseUlimit(s)
 		if err != nil {
 			return err
 		}

@@ -263,3 +263,9 @@ func (s *Store) ContainerDir(id string) string {
 func (s *Store) ContainerRunDir(id string) string {
 	return filepath.Join(s.RunRoot(), s.Driver()+"-containers", id, "userdata")
 }
+
+// Mounted tells whether the container, or the layer, is mounted.
+func (s *Store) Mounted(id string) bool {
+	n, err := s.lib.Mounted(id)
+	return err == nil && n > 0
+}
