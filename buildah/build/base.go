@@ -85,6 +85,9 @@ func (s *stage) load(image store.Image, name string) error {
 		return err
 	}
 	s.doc.RootFS.Type = "layers"
+	if s.b.req.DropLabels {
+		s.doc.Config.Labels = nil
+	}
 	s.imageID = image.ID
 	s.base = baseImage{id: image.ID, name: name, digest: image.Digest.String()}
 	manifest, err := s.b.st.ImageManifest(image.ID)
@@ -92,7 +95,7 @@ func (s *stage) load(image store.Image, name string) error {
 		return err
 	}
 	var m spec.Manifest
-	if json.Unmarshal(manifest, &m) == nil {
+	if json.Unmarshal(manifest, &m) == nil && !s.b.req.DropAnnotations {
 		s.annotations = m.Annotations
 	}
 	return nil

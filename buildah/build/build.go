@@ -86,12 +86,16 @@ type builder struct {
 	stages   map[int]*stage
 	trees    map[string]*fscopy.Tree // opened contexts and roots, by directory
 	retired  []*fscopy.Tree
+	fetches  []string // directories of what was fetched
 	usedArgs map[string]bool
 }
 
 func (b *builder) close() error {
 	for _, tree := range append(slices.Collect(maps.Values(b.trees)), b.retired...) {
 		tree.Close()
+	}
+	for _, dir := range b.fetches {
+		_ = os.RemoveAll(dir) // a temporary file more is no reason to fail
 	}
 	// The memory saves time only: that it can't be written is no reason to fail.
 	_ = b.memory.Save()
@@ -188,6 +192,25 @@ func (b *builder) tree(dir string, ignore *fscopy.Ignore) (*fscopy.Tree, error) 
 	}
 	b.trees[dir] = t
 	return t, nil
+}
+
+// retire closes a tree at the end of the build.
+func (b *builder) retire(t *fscopy.Tree) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.retired = append(b.retired, t)
+}
+
+// fetchDir makes a directory that is there until the end of the build.
+func (b *builder) fetchDir() (string, error) {
+	dir, err := remoteDir()
+	if err != nil {
+		return "", err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fetches = append(b.fetches, dir)
+	return dir, nil
 }
 
 func (b *builder) forgetTree(dir string) {

@@ -114,8 +114,15 @@ func (s *stage) finalChanges(doc *imageDoc) {
 		put(&doc.Config.Labels, identityLabel, s.b.req.Version)
 	}
 	if !s.last {
+		for _, kv := range s.b.req.LayerLabels {
+			put(&doc.Config.Labels, kv.Key, kv.Value)
+		}
 		return
 	}
+	if s.b.req.OSVersion != "" {
+		doc.OSVersion = s.b.req.OSVersion
+	}
+	doc.OSFeatures = append(slices.Clip(doc.OSFeatures), s.b.req.OSFeatures...)
 	for _, kv := range s.b.req.Env {
 		doc.Config.Env = setEnv(doc.Config.Env, kv.Key+"="+kv.Value)
 	}

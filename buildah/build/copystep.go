@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,9 @@ type copyStep struct {
 	sources []fscopy.Source // of the tree; nil until listed
 	docs    []fscopy.Source // of here-documents
 	content []string        // of here-documents
+	remote  []string        // sources that are fetched
+	fetched []*fscopy.Tree  // what came of them
+	got     []fscopy.Source // of those trees
 	words   []string
 	dest    string
 	digest  string
@@ -49,10 +53,11 @@ func (s *stage) copyAction(ctx context.Context, step *dockerfile.Step, inst *doc
 
 func (c *copyStep) expand() error {
 	vars := c.s.vars()
-	var err error
-	if c.words, err = c.s.expand.All(c.inst.Sources, vars); err != nil {
+	words, err := c.s.expand.All(c.inst.Sources, vars)
+	if err != nil {
 		return err
 	}
+	c.split(words)
 	if c.dest, err = c.s.expand.Word(c.inst.Dest, vars); err != nil {
 		return err
 	}
@@ -67,6 +72,61 @@ func (c *copyStep) expand() error {
 		c.content = append(c.content, text)
 	}
 	c.place()
+	return nil
+}
+
+// split parts what is fetched from what is there.
+func (c *copyStep) split(words []string) {
+	for _, word := range words {
+		if c.inst.Add && dockerfile.IsRemote(word) {
+			c.remote = append(c.remote, word)
+			continue
+		}
+		c.words = append(c.words, word)
+	}
+}
+
+// fetch gets the remote sources, once.
+func (c *copyStep) fetch(ctx context.Context) error {
+	for _, word := range c.remote[len(c.fetched):] {
+		dir, err := c.s.b.fetchDir()
+		if err != nil {
+			return err
+		}
+		name := ""
+		if dockerfile.IsGit(word) {
+			name, err = clone(ctx, word, dir, c.inst.KeepGitDir)
+		} else {
+			name, err = download(ctx, word, dir, c.inst.Checksum)
+		}
+		if err != nil {
+			return err
+		}
+		tree, err := fscopy.OpenTree(dir, nil)
+		if err != nil {
+			return err
+		}
+		c.s.b.retire(tree)
+		sources, err := tree.List([]string{name})
+		if err != nil {
+			return err
+		}
+		if err := tree.Hash(ctx, sources, nil); err != nil {
+			return err
+		}
+		c.fetched, c.got = append(c.fetched, tree), append(c.got, sources...)
+	}
+	return nil
+}
+
+// copyFetched copies what was fetched; an archive only with --unpack.
+func (c *copyStep) copyFetched(ctx context.Context, opts fscopy.Options) error {
+	opts.Memory, opts.Extract = nil, c.inst.Unpack != nil && *c.inst.Unpack
+	for i, tree := range c.fetched {
+		if err := tree.Copy(ctx, c.s.root, c.got[i:i+1], opts); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -128,6 +188,12 @@ func (c *copyStep) inputs(ctx context.Context) ([]string, error) {
 	if c.fromID != "" {
 		return append(append(inputs, c.fromID), c.words...), nil
 	}
+	if err := c.fetch(ctx); err != nil {
+		return nil, err
+	}
+	if len(c.got) > 0 {
+		inputs = append(inputs, fscopy.Digest(c.got))
+	}
 	if len(c.sources) > 0 {
 		if err := c.tree.Hash(ctx, c.sources, c.memory()); err != nil {
 			return nil, err
@@ -157,8 +223,14 @@ func (c *copyStep) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.fetch(ctx); err != nil {
+		return err
+	}
+	if err := c.copyFetched(ctx, opts); err != nil {
+		return err
+	}
 	if len(c.sources) > 0 {
-		if len(c.content)+len(c.sources) > 1 && !strings.HasSuffix(opts.Dest, "/") {
+		if len(c.content)+len(c.got)+len(c.sources) > 1 && !strings.HasSuffix(opts.Dest, "/") {
 			opts.Dest += "/"
 		}
 		if err := c.tree.Copy(ctx, c.s.root, c.sources, opts); err != nil {
@@ -168,13 +240,13 @@ func (c *copyStep) do(ctx context.Context) error {
 	if err := c.copyDocs(ctx, opts); err != nil {
 		return err
 	}
-	c.digest = fscopy.Digest(append(c.sources, c.docs...))
+	c.digest = fscopy.Digest(slices.Concat(c.got, c.sources, c.docs))
 	return nil
 }
 
 func (c *copyStep) options() (fscopy.Options, error) {
 	o := fscopy.Options{
-		Dest: c.dest, Extract: c.inst.Add, Parents: c.inst.Parents, Times: c.s.b.req.Timestamp,
+		Dest: c.dest, Extract: c.inst.Add && (c.inst.Unpack == nil || *c.inst.Unpack), Parents: c.inst.Parents, Times: c.s.b.req.Timestamp,
 		Memory: c.memory(), NeedDigests: true,
 	}
 	if c.from == "" {

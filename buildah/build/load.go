@@ -1,11 +1,13 @@
 package build
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -56,6 +58,9 @@ func (r *Request) readFiles() (string, []byte, error) {
 			continue
 		}
 		data, err := readLimited(file)
+		if err == nil && strings.HasSuffix(file, ".in") {
+			data, err = r.preprocess(file, data)
+		}
 		if err != nil {
 			return "", nil, err
 		}
@@ -63,6 +68,25 @@ func (r *Request) readFiles() (string, []byte, error) {
 	}
 	return files[0], text, nil
 }
+
+// preprocess runs the C preprocessor on a Containerfile.
+func (r *Request) preprocess(file string, data []byte) ([]byte, error) {
+	var out, complaint bytes.Buffer
+	args := append([]string{"-E", "-iquote", filepath.Dir(file), "-traditional", "-undef", "-P"}, r.CPPFlags...)
+	cmd := exec.Command("cpp", append(args, "-")...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(data), &out, &complaint
+	err := cmd.Run()
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, errdef.Newf(errdef.ErrUnsupported, "%s must be preprocessed by the program cpp, which is not installed", file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("preprocess %q: %w: %s", file, err, strings.TrimSpace(complaint.String()))
+	}
+	return out.Bytes(), nil
+}
+
+// HostPlatform is "OS/ARCH" of the host.
+func HostPlatform() string { return "linux/" + runtime.GOARCH }
 
 // FindFile finds the Containerfile of a context directory.
 func FindFile(dir string) (string, error) {

@@ -2,6 +2,7 @@ package build
 
 import (
 	"io"
+	"os"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -38,31 +39,38 @@ type Request struct {
 	Args        map[string]string // build arguments
 	Labels      []KeyValue
 	Annotations []KeyValue
+	LayerLabels []KeyValue // of the images of single steps
+	OSVersion   string     // in place of the base image's
+	OSFeatures  []string   // beside the base image's
 	Env         []KeyValue
 	Unset       Unset
 	Contexts    map[string]string // additional contexts: name → directory or image
 	Secrets     map[string]Secret // by ID
 	SSH         map[string]SSH    // by ID
 
-	Layers        bool       // an image for each step, and the cache
-	NoCache       bool       // don't look into the cache
-	Jobs          int        // stages at once; 0 = as many as there are
-	KeepUnused    bool       // build stages that the target does not need
-	Timestamp     *time.Time // of image, history and files
-	SourceDate    *time.Time // of image and history
-	ClampTimes    bool       // no file is younger than SourceDate
-	NoCreated     bool       // no annotation tells when the image was made
-	SquashAll     bool       // one layer for the whole image
-	NoIdentity    bool       // don't say which builder made the image
-	NoHistory     bool
-	Version       string // of the program, for the identity label
-	Run           RunOptions
-	Registry      registry.Options // for pulls
-	Platform      v1.Platform      // of images that are pulled; the host's where empty
-	AddFiles      []string         // "source:destination", put into the image and not into the working container
-	Network       string           // "", "private", "host", "none", names of networks or the path of a namespace
-	ReadContainer string           // standard input as a Containerfile, when Files holds "-"
-	Quiet         bool
+	Layers                      bool       // an image for each step, and the cache
+	NoCache                     bool       // don't look into the cache
+	Jobs                        int        // stages at once; 0 = as many as there are
+	KeepUnused                  bool       // build stages that the target does not need
+	Timestamp                   *time.Time // of image, history and files
+	SourceDate                  *time.Time // of image and history
+	ClampTimes                  bool       // no file is younger than SourceDate
+	NoCreated                   bool       // no annotation tells when the image was made
+	SquashAll                   bool       // one layer for the whole image
+	NoIdentity                  bool       // don't say which builder made the image
+	NoHistory                   bool
+	DropLabels, DropAnnotations bool   // don't take over the base image's
+	Version                     string // of the program, for the identity label
+	Run                         RunOptions
+	Registry                    registry.Options // for pulls
+	Platform                    v1.Platform      // of images that are pulled; the host's where empty
+	AddFiles                    []string         // "source:destination", put into the image and not into the working container
+	Network                     string           // "", "private", "host", "none", names of networks or the path of a namespace
+	Stdin                       *os.File         // of RUN
+	CPPFlags                    []string         // for Containerfiles whose names end in .in
+	CacheTTL                    time.Duration    // images older than this are no cache; 0 = none is too old
+	ReadContainer               string           // standard input as a Containerfile, when Files holds "-"
+	Quiet                       bool
 
 	Stdout io.Writer // progress and the output of RUN; a *os.File goes to RUN as it is
 	Stderr io.Writer

@@ -36,7 +36,7 @@ type runStep struct {
 }
 
 func (s *stage) runAction(step *dockerfile.Step, inst *dockerfile.Run) (*action, error) {
-	r := &runStep{s: s, inst: inst, network: s.b.networkOf(inst.Network)}
+	r := &runStep{s: s, inst: inst, network: s.b.networkOf(inst.Network), stdin: s.b.req.Stdin}
 	r.command()
 	args := s.argList()
 	line := "/bin/sh -c " + afterKeyword(step.Original)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -172,7 +173,7 @@ func (s *stage) keep(ctx context.Context, step *dockerfile.Step, action *action,
 }
 
 func (s *stage) key(step *dockerfile.Step, inputs []string) string {
-	parts := []string{s.imageID, s.b.req.format(), step.Original, fmt.Sprint(s.b.req.Timestamp, s.b.req.SourceDate, s.b.req.ClampTimes, s.b.req.NoHistory, s.b.req.NoIdentity, s.b.req.NoCreated)}
+	parts := []string{s.imageID, s.b.req.format(), step.Original, fmt.Sprint(s.b.req.LayerLabels, s.b.req.DropLabels, s.b.req.DropAnnotations, s.b.req.Timestamp, s.b.req.SourceDate, s.b.req.ClampTimes, s.b.req.NoHistory, s.b.req.NoIdentity, s.b.req.NoCreated)}
 	for _, doc := range step.Heredocs() {
 		parts = append(parts, doc.Content)
 	}
@@ -185,7 +186,7 @@ func (s *stage) fromCache(key string, action *action) (bool, error) {
 		return false, nil
 	}
 	image, ok := s.b.cache.find(key)
-	if !ok {
+	if !ok || s.b.req.CacheTTL > 0 && time.Since(image.Created) > s.b.req.CacheTTL {
 		return false, nil
 	}
 	data, err := s.b.st.ImageConfig(image.ID)
@@ -227,6 +228,12 @@ func (s *stage) finish(ctx context.Context) error {
 		if !s.planned.Committed {
 			return nil
 		}
+		if s.squashes() {
+			if err := s.ensure(); err != nil {
+				return err
+			}
+			s.dirty = true
+		}
 		if err := s.commit(ctx, s.finalNames()); err != nil {
 			return err
 		}
@@ -258,7 +265,7 @@ func (s *stage) finalNames() []string {
 
 // changesImage tells whether the request itself changes the last stage's image.
 func (r *Request) changesImage() bool {
-	return len(r.Annotations) > 0 || len(r.Env) > 0 || len(r.Unset.Env)+len(r.Unset.Labels)+len(r.Unset.Annotations) > 0
+	return r.SquashAll || r.OSVersion != "" || len(r.OSFeatures) > 0 || r.DropLabels || r.DropAnnotations || len(r.Annotations) > 0 || len(r.Env) > 0 || len(r.Unset.Env)+len(r.Unset.Labels)+len(r.Unset.Annotations) > 0
 }
 
 // ensure makes sure that there is a working container.

@@ -357,7 +357,8 @@ func (w *Workplace) Copy(ctx context.Context, req CopyRequest) (digest string, e
 			return "", err
 		}
 	}
-	c := &copyStep{s: w.s, inst: &req.Copy, from: req.From, words: req.Sources, dest: req.Dest}
+	c := &copyStep{s: w.s, inst: &req.Copy, from: req.From, dest: req.Dest}
+	c.split(req.Sources)
 	c.place()
 	if err := c.do(ctx); err != nil {
 		return "", fmt.Errorf("adding content to container %q: %w", w.Name, err)

@@ -16,7 +16,7 @@ import (
 func (p *fileParser) copy(node *parser.Node, add bool) (Instruction, error) {
 	known := []string{"chown", "chmod", "exclude", "link"}
 	if add {
-		known = append(known, "checksum", "keep-git-dir")
+		known = append(known, "checksum", "keep-git-dir", "unpack")
 	} else {
 		known = append(known, "from", "parents")
 	}
@@ -28,17 +28,15 @@ func (p *fileParser) copy(node *parser.Node, add bool) (Instruction, error) {
 		Add: add, From: flags.value("from"), Chown: flags.value("chown"), Chmod: flags.value("chmod"),
 		Exclude: flags["exclude"], Checksum: flags.value("checksum"),
 	}
-	for _, name := range []string{"parents", "link", "keep-git-dir"} {
+	for name, to := range map[string]*bool{"parents": &c.Parents, "link": &c.Link, "keep-git-dir": &c.KeepGitDir, "unpack": new(bool)} {
 		value, ok := flags.bool(name)
 		if !ok {
 			return nil, p.at(node, "--%s must be true or false, not %q", name, flags.value(name))
 		}
-		if name == "parents" {
-			c.Parents = value
+		*to = value
+		if name == "unpack" && flags.value(name) != "" {
+			c.Unpack = to
 		}
-	}
-	if value, _ := flags.bool("keep-git-dir"); value {
-		return nil, p.unsupported(node, "ADD --keep-git-dir is not supported")
 	}
 	words := list(node.Next)
 	if len(words) < 2 {
@@ -50,9 +48,6 @@ func (p *fileParser) copy(node *parser.Node, add bool) (Instruction, error) {
 		if doc, _ := parser.ParseHeredoc(word); doc != nil && len(c.Heredocs) > 0 {
 			continue
 		}
-		if add && isRemote(word) {
-			return nil, p.unsupported(node, "ADD of the remote source %q is not supported", word)
-		}
 		c.Sources = append(c.Sources, word)
 	}
 	if c.From != "" && len(c.Heredocs) > 0 {
@@ -61,13 +56,20 @@ func (p *fileParser) copy(node *parser.Node, add bool) (Instruction, error) {
 	return c, nil
 }
 
-func isRemote(word string) bool {
-	for _, prefix := range []string{"http://", "https://", "git://", "git@", "ssh://"} {
+// IsRemote tells whether a source of ADD is to be fetched.
+func IsRemote(word string) bool {
+	return IsGit(word) || strings.HasPrefix(word, "http://") || strings.HasPrefix(word, "https://")
+}
+
+// IsGit tells whether a source or a context is a git repository.
+func IsGit(word string) bool {
+	for _, prefix := range []string{"git://", "git@", "ssh://", "github.com/"} {
 		if strings.HasPrefix(word, prefix) {
 			return true
 		}
 	}
-	return false
+	name, _, _ := strings.Cut(word, "#")
+	return (strings.HasPrefix(word, "http://") || strings.HasPrefix(word, "https://")) && strings.HasSuffix(name, ".git")
 }
 
 func heredocs(node *parser.Node) []Heredoc {

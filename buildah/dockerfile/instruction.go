@@ -79,17 +79,19 @@ type Healthcheck struct {
 
 // Copy is COPY, or ADD where Add is set.
 type Copy struct {
-	Add      bool
-	Sources  []string // here-documents are not among them
-	Dest     string
-	From     string // stage, image or additional context; empty = the build context
-	Chown    string
-	Chmod    string
-	Exclude  []string // patterns
-	Parents  bool     // keep the sources' parent directories
-	Link     bool     // the files make a layer that doesn't depend on those below
-	Checksum string   // of a remote source
-	Heredocs []Heredoc
+	Add        bool
+	Sources    []string // here-documents are not among them
+	Dest       string
+	From       string // stage, image or additional context; empty = the build context
+	Chown      string
+	Chmod      string
+	Exclude    []string // patterns
+	Parents    bool     // keep the sources' parent directories
+	Link       bool     // the files make a layer that doesn't depend on those below
+	KeepGitDir bool     // of a source that is a git repository
+	Unpack     *bool    // unpack archives, whatever their source; nil = local ones only
+	Checksum   string   // of a remote source
+	Heredocs   []Heredoc
 }
 
 // Keyword is the instruction's name in capitals.

@@ -35,6 +35,7 @@ func commands() []command {
 	return []command{
 		{"artifact", artifact.New},
 		{"attach", container.NewAttach},
+		{"build", image.NewBuild},
 		{"commit", container.NewCommit},
 		{"container", newContainer},
 		{"cp", container.NewCopy},

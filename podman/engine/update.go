@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/shared/runtime"
 )
 
 // UpdateRequest changes an existing container. What it doesn't name stays.

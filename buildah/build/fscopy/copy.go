@@ -117,7 +117,7 @@ func (c *copier) all(sources []Source) error {
 				return err
 			}
 		}
-		archive := c.o.Extract && s.Entries[0].IsRegular() && c.tree.isArchive(&s.Entries[0])
+		archive := c.o.Extract && s.Entries[0].IsRegular() && c.tree.IsArchive(&s.Entries[0])
 		needDir := s.Entries[0].IsDir() || archive || asDir && !c.o.Parents
 		if exists && !isDir && needDir {
 			return errdef.Newf(errdef.ErrInvalid, "destination %s already exists but is not a directory", target)

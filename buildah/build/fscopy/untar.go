@@ -21,8 +21,8 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 )
 
-// isArchive tells whether the file is a tar archive, compressed or not.
-func (t *Tree) isArchive(e *Entry) bool {
+// IsArchive tells whether the file is a tar archive, compressed or not.
+func (t *Tree) IsArchive(e *Entry) bool {
 	f, err := t.openFile(e, true)
 	if err != nil {
 		return false

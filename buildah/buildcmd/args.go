@@ -1,4 +1,4 @@
-package cli
+package buildcmd
 
 import (
 	"os"
@@ -35,15 +35,6 @@ func buildArgs(args, files []string) (map[string]string, error) {
 		all[name] = value
 	}
 	return all, nil
-}
-
-func keyValues(in []string) []build.KeyValue {
-	var out []build.KeyValue
-	for _, kv := range in {
-		key, value, _ := strings.Cut(kv, "=")
-		out = append(out, build.KeyValue{Key: key, Value: value})
-	}
-	return out
 }
 
 // parseSecrets reads --secret id=ID[,src=FILE|,env=NAME][,type=file|env].
