@@ -20,6 +20,7 @@ import (
 	"github.com/podsuite/podsuite/buildah/build/fscopy"
 	"github.com/podsuite/podsuite/buildah/dockerfile"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/rootfs"
 )
 
 // maxDownload is the size of the largest file that is fetched, in bytes.
@@ -139,7 +140,9 @@ func FetchContext(ctx context.Context, where string, in io.Reader) (dir string, 
 		if err != nil {
 			return "", remove, err
 		}
-		return filepath.Join(dir, part), remove, nil
+		// The repository may hold links out of it.
+		dir, err = rootfs.ResolvePath(dir, part)
+		return dir, remove, err
 	}
 	name := "input"
 	if where != "-" {
