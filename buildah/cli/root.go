@@ -2,10 +2,12 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/podsuite/podsuite/shared/complete"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/runtime"
@@ -42,6 +44,9 @@ func NewRoot() *cobra.Command {
 	root.AddCommand(newAdd(a), newBuild(a), newCommit(a), newConfig(a), newContainers(a), newCopy(a), newFrom(a), newImages(a), newInfo(a),
 		newInspect(a), newLogin(a), newLogout(a), newMkcw(), newMount(a), newPrune(a), newPull(a), newPush(a), newRename(a), newRm(a), newRmi(a), newRun(a),
 		newTag(a), newUmount(a), newUnshare(a), newVersion())
+	if complete.Asked(os.Args[1:]) {
+		complete.Add(root, a.words())
+	}
 	return root
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/podsuite/podsuite/podman/cli/secret"
 	"github.com/podsuite/podsuite/podman/cli/system"
 	"github.com/podsuite/podsuite/podman/cli/volume"
+	"github.com/podsuite/podsuite/shared/complete"
 	"github.com/spf13/cobra"
 )
 
@@ -37,6 +38,7 @@ func commands() []command {
 		{"attach", container.NewAttach},
 		{"build", image.NewBuild},
 		{"commit", container.NewCommit},
+		{"completion", newCompletion},
 		{"container", newContainer},
 		{"cp", container.NewCopy},
 		{"create", container.NewCreate},
@@ -110,6 +112,9 @@ func NewRoot(args []string) *cobra.Command {
 	}
 	for _, c := range all {
 		root.AddCommand(c.add(a))
+	}
+	if complete.Asked(args) {
+		complete.Add(root, words(a))
 	}
 	return root
 }

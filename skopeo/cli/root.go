@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/podsuite/podsuite/shared/cliout"
+	"github.com/podsuite/podsuite/shared/complete"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/ref"
@@ -65,6 +67,9 @@ func newRoot() *cobra.Command {
 	f.StringVar(&g.registriesDir, "registries.d", "", "use registry configuration files in `DIR` (e.g. for container signature storage)")
 	f.StringVar(&g.userAgent, "user-agent-prefix", "", "prefix to add to the user agent string")
 	root.AddCommand(newCopy(g), newDelete(g), newGenerateSigstoreKey(), newStandaloneSign(), newStandaloneVerify(), newInspect(g), newListTags(g), newLogin(g), newLogout(g), newManifestDigest(), newSync(g))
+	if complete.Asked(os.Args[1:]) {
+		complete.Add(root, words())
+	}
 	return root
 }
 
