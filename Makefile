@@ -50,12 +50,11 @@ $(MONITOR):
 deps:
 	@hack/deps build
 
-install: build ## install the programs under PREFIX
-	install -d $(DESTDIR)$(PREFIX)/bin
-	for tool in $(TOOLS); do install -m 755 bin/$$tool $(DESTDIR)$(PREFIX)/bin/$$tool || exit; done
+install: build docs ## install programs, manual pages, completions and examples of configuration files
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' hack/install
 
 uninstall: ## remove what install installed
-	for tool in $(TOOLS); do rm -f $(DESTDIR)$(PREFIX)/bin/$$tool; done
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' hack/install --remove
 
 quickstart: build ## show the whole way once: build, run, push, copy
 	@hack/deps quickstart
@@ -75,8 +74,9 @@ bench: build ## compare speed with the tools in PEERS; writes bench.json
 	@hack/deps bench
 	@PEERS=$(PEERS) hack/bench $(BENCH)
 
-docs: build ## write the man pages' option lists from the commands
-	@hack/docs
+docs: build ## write the manual pages below docs/reference
+	@rm -rf docs/reference
+	@$(GO) run hack/man/main.go bin docs/reference
 
 clean: ## remove what build and bench made
 	rm -rf bin bench.json docs/reference $(IMAGES)
