@@ -62,7 +62,7 @@ func rules() []rule {
 		{importers: "podman/engine", imported: module + "podman/cli|github.com/spf13/cobra|net/http$"},
 		{importers: "podman/engine/.", imported: module + "podman/engine$"},
 		{importers: "buildah/(build|dockerfile)(/|$)", imported: module + "buildah/(cli|buildcmd)|github.com/spf13/cobra"},
-		{importers: "shared/", imported: "github.com/spf13/cobra", but: "shared/(cliout|cliflag|clitest)"},
+		{importers: "shared/", imported: "github.com/spf13/cobra", but: "shared/(complete|cliout|cliflag|clitest)"},
 		{importers: "", imported: "go.podman.io/storage", but: "shared/store"},
 		{importers: "", imported: "github.com/moby/buildkit", but: "buildah/dockerfile"},
 		{importers: "", imported: module + "shared/clitest", but: ".*/e2e|shared/clitest"},
