@@ -29,7 +29,10 @@ func (e *Engine) ConnectNetwork(ctx context.Context, req ConnectRequest) error {
 	if err != nil {
 		return err
 	}
-	per := network.PerNetwork{Aliases: req.Aliases}
+	if len(req.Aliases) > 0 {
+		return errNoAliases()
+	}
+	var per network.PerNetwork
 	for _, ip := range []net.IP{req.IP, req.IP6} {
 		if ip != nil {
 			per.StaticIPs = append(per.StaticIPs, ip)

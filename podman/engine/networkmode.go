@@ -129,10 +129,7 @@ func perNetwork(name, opts string) (network.PerNetwork, error) {
 			}
 			per.StaticMAC = mac.String()
 		case "alias":
-			if value == "" {
-				return fail("alias cannot be empty")
-			}
-			per.Aliases = append(per.Aliases, value)
+			return per, errNoAliases()
 		case "interface_name":
 			per.InterfaceName = value
 		default:
@@ -143,6 +140,12 @@ func perNetwork(name, opts string) (network.PerNetwork, error) {
 		}
 	}
 	return per, network.CheckOptions(per)
+}
+
+// errNoAliases refuses what would have no effect: nobody answers for names on
+// networks yet.
+func errNoAliases() error {
+	return errdef.Newf(errdef.ErrUnsupported, "aliases on networks are not supported yet: name the container with --add-host where it is to be reached")
 }
 
 // applyToNetworks gives the networks what --ip, --ip6, --mac-address and
@@ -193,7 +196,7 @@ func applyToNetworks(n *container.Network, req *CreateRequest) error {
 		if n.Mode != "bridge" {
 			return errdef.Newf(errdef.ErrInvalid, "--network-alias can only be set when the network mode is bridge: invalid argument")
 		}
-		change(func(per *network.PerNetwork) { per.Aliases = append(per.Aliases, req.NetworkAliases...) })
+		return errNoAliases()
 	}
 	return nil
 }
