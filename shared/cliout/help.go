@@ -28,6 +28,9 @@ func help(cmd *cobra.Command, st style) {
 	if flags := cmd.LocalFlags(); flags.HasAvailableFlags() {
 		fmt.Fprintf(&b, "\n%s:\n%s\n", st.options, strings.TrimRight(flags.FlagUsages(), " \n"))
 	}
+	if cmd.Name() == "help" && cmd.HasAvailableInheritedFlags() && st.options == "Flags" {
+		fmt.Fprintf(&b, "\nGlobal Flags:\n%s\n", strings.TrimRight(cmd.InheritedFlags().FlagUsages(), " \n"))
+	}
 	if cmd.HasAvailableSubCommands() && st.options == "Flags" {
 		fmt.Fprintf(&b, "\nUse \"%s [command] --help\" for more information about a command.\n", cmd.CommandPath())
 	}
@@ -84,7 +87,7 @@ func commands(b *strings.Builder, cmd *cobra.Command) {
 	wide := 11
 	for _, sub := range cmd.Commands() {
 		if sub.IsAvailableCommand() {
-			wide = max(wide, len(sub.Name()))
+			wide = max(wide, len(sub.Name())+1)
 		}
 	}
 	for _, sub := range cmd.Commands() {

@@ -154,8 +154,10 @@ func suggestions(cmd *cobra.Command, typed string) string {
 	return "\nDid you mean this?\n\t" + strings.Join(names, "\n\t") + "\n\n"
 }
 
-// UsageError is an error before which the command's help is printed.
+// UsageError is an error before which the command's help is printed, where
+// errors go.
 func UsageError(cmd *cobra.Command, err error) error {
+	cmd.SetOut(cmd.ErrOrStderr())
 	if e := cmd.Help(); e != nil {
 		return e
 	}

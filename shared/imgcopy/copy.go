@@ -148,9 +148,6 @@ func (c *copier) all(ctx context.Context) (transport.Manifest, error) {
 	}
 	c.named = m.Digest
 	if m.MediaType.IsImage() {
-		if c.Multi == MultiIndexOnly {
-			return m, errdef.Newf(errdef.ErrInvalid, "the source is a single image: there is no list to copy alone")
-		}
 		return c.image(ctx, m, false)
 	}
 	index, err := transport.ParseIndex(m.Bytes)

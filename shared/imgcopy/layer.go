@@ -190,6 +190,11 @@ func (c *copier) transformed(ctx context.Context, d v1.Descriptor, open func() (
 		return d, err
 	}
 	defer r.Close()
+	if c.Precompute {
+		if _, store := c.dst.(transport.Planner); !store {
+			return c.precomputed(ctx, d, r, bar)
+		}
+	}
 	h := newSummer(&counted{ctx, r, bar})
 	content := transport.Content{Size: -1, Reader: h, Sum: h.sum, Layer: true}
 	if _, store := c.dst.(transport.Planner); store {

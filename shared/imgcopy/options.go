@@ -43,6 +43,7 @@ type Options struct {
 	AddCompression   []string // of a list's images: have them in these formats too
 	Compress         bool     // compress layers that the destination would keep plain
 	Decompress       bool     // store layers uncompressed
+	Precompute       bool     // find the digest of a changed layer before it is sent: the destination may have it
 	KeepUncompressed bool     // an OCI destination takes plain layers as they are
 
 	Parallel   int // blobs at a time; 0: 6

@@ -54,8 +54,8 @@ func newCopy(g *global) *cobra.Command {
 	f := cmd.Flags()
 	r.src.bind(cmd, "src-")
 	r.dest.bind(cmd, "dest-")
-	r.src.bindBlobs(cmd, "src-")
-	r.dest.bindBlobs(cmd, "dest-")
+	r.src.bindOthers(cmd, "src-")
+	r.dest.bindOthers(cmd, "dest-")
 	r.retry.BindTimes(f)
 	r.format.Bind(f)
 	r.digest.Bind(f)
@@ -73,6 +73,7 @@ func newCopy(g *global) *cobra.Command {
 	f.UintVar(&r.parallel, "image-parallel-copies", 0, "Maximum number of image layers to be copied (pulled/pushed) simultaneously (default 6)")
 	f.BoolVar(&o.Compress, "dest-compress", false, "Compress tarball image layers when saving to directory using the 'dir' transport. (default is same compression type as source)")
 	f.BoolVar(&o.Decompress, "dest-decompress", false, "Decompress tarball image layers when saving to directory using the 'dir' transport. (default is same compression type as source)")
+	f.BoolVar(&o.Precompute, "dest-precompute-digests", false, "Precompute digests to prevent uploading layers already on registry using the 'docker' transport.")
 	f.BoolVar(&o.KeepUncompressed, "dest-oci-accept-uncompressed-layers", false, "Allow uncompressed image layers when saving to an OCI image using the 'oci' transport. (default is to compress things that aren't compressed)")
 	return cmd
 }

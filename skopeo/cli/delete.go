@@ -44,6 +44,7 @@ A registry forgets every tag of the image; it may free the space later.`,
 		DisableFlagsInUseLine: true,
 	}
 	flags.bind(cmd, "")
+	flags.bindOthers(cmd, "")
 	retry.BindTimes(cmd.Flags())
 	return cmd
 }

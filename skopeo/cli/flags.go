@@ -19,9 +19,9 @@ type place struct {
 // bind declares the options with the prefix of the side: "", "src-" or "dest-".
 func (p *place) bind(cmd *cobra.Command, prefix string) { p.BindSide(cmd.Flags(), prefix) }
 
-// bindBlobs declares what only commands take that reach other places than
+// bindOthers declares what only commands take that reach other places than
 // registries.
-func (p *place) bindBlobs(cmd *cobra.Command, prefix string) {
+func (p *place) bindOthers(cmd *cobra.Command, prefix string) {
 	cmd.Flags().StringVar(&p.sharedBlobs, prefix+"shared-blob-dir", "", "`DIRECTORY` to use to share blobs across OCI repositories")
 	cmd.Flags().StringVar(&p.daemonHost, prefix+"daemon-host", "", "use docker daemon host at `HOST` (docker-daemon: only)")
 }

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/podsuite/podsuite/shared/cliflag"
@@ -34,7 +36,6 @@ type imageInfo struct {
 	Layers        []string
 	LayersData    []layerInfo
 	Env           []string
-	Author        string `json:"Author,omitempty"`
 }
 
 type layerInfo struct {
@@ -74,7 +75,7 @@ See skopeo(1) section "IMAGE NAMES" for the expected format`,
 		DisableFlagsInUseLine: true,
 	}
 	r.flags.bind(cmd, "")
-	r.flags.bindBlobs(cmd, "")
+	r.flags.bindOthers(cmd, "")
 	r.retry.BindTimes(cmd.Flags())
 	cmd.Flags().BoolVar(&r.raw, "raw", false, "output raw manifest or configuration")
 	cmd.Flags().BoolVar(&r.config, "config", false, "output configuration")
@@ -158,10 +159,16 @@ func (r *inspectRequest) image(cmd *cobra.Command, g *global, l ref.Location, sr
 			}
 		}
 	}
+	return r.show(cmd.OutOrStdout(), *info)
+}
+
+// show prints in the format that was asked for. A table of one line has no
+// heading.
+func (r *inspectRequest) show(w io.Writer, v any) error {
 	if r.format != "" {
-		return cliout.Template(cmd.OutOrStdout(), "skopeo inspect", r.format, info)
+		return cliout.Template(w, "skopeo inspect", strings.TrimPrefix(r.format, "table "), v)
 	}
-	return cliout.JSON(cmd.OutOrStdout(), info)
+	return cliout.JSON(w, v)
 }
 
 // listTags lists the tags beside the image; a registry that does not let one
@@ -180,15 +187,11 @@ func (r *inspectRequest) showConfig(w io.Writer, conf []byte) error {
 		_, err := w.Write(conf)
 		return err
 	}
-	var c v1.ConfigFile
+	var c ocispec.Image
 	if err := json.Unmarshal(conf, &c); err != nil {
 		return fmt.Errorf("Error parsing OCI-formatted configuration data: %w", err)
 	}
-	if r.format != "" {
-		return cliout.Template(w, "skopeo inspect", r.format, c)
-	}
-	var any json.RawMessage = conf
-	return cliout.JSON(w, any)
+	return r.show(w, c)
 }
 
 func describe(m transport.Manifest, parsed *v1.Manifest, conf []byte) (*imageInfo, error) {

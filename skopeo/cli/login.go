@@ -52,5 +52,7 @@ func newLogout(g *global) *cobra.Command {
 		DisableFlagsInUseLine: true,
 	}
 	flags.Bind(cmd.Flags())
+	// Logging out talks to no registry; scripts give it the option of login.
+	new(cliflag.OptionalBool).Bind(cmd.Flags(), "tls-verify", "", "require HTTPS and verify certificates when accessing the registry")
 	return cmd
 }

@@ -40,6 +40,7 @@ type global struct {
 	platform       v1.Platform
 	userAgent      string
 	registriesDir  string
+	tmpDir         string
 
 	cfg *config.Config
 }
@@ -65,6 +66,7 @@ func newRoot() *cobra.Command {
 	f.StringVar(&g.platform.Variant, "override-variant", "", "use `VARIANT` instead of the running architecture variant for choosing images")
 	f.StringVar(&g.policy, "policy", "", "Path to a trust policy file")
 	f.StringVar(&g.registriesDir, "registries.d", "", "use registry configuration files in `DIR` (e.g. for container signature storage)")
+	f.StringVar(&g.tmpDir, "tmpdir", "", "directory used to store temporary files")
 	f.StringVar(&g.userAgent, "user-agent-prefix", "", "prefix to add to the user agent string")
 	root.AddCommand(newCopy(g), newDelete(g), newGenerateSigstoreKey(), newStandaloneSign(), newStandaloneVerify(), newInspect(g), newListTags(g), newLogin(g), newLogout(g), newManifestDigest(), newSync(g))
 	if complete.Asked(os.Args[1:]) {
@@ -82,6 +84,9 @@ func (g *global) start(cmd *cobra.Command) error {
 	}
 	if g.cfg, err = config.Load(o); err != nil {
 		return err
+	}
+	if g.tmpDir != "" {
+		g.cfg.Engine.ImageCopyTmpDir = g.tmpDir
 	}
 	if g.timeout > 0 {
 		ctx, cancel := context.WithTimeoutCause(cmd.Context(), g.timeout, fmt.Errorf("timeout of %s exceeded", g.timeout))
