@@ -179,6 +179,26 @@ func TestExtraFiles(t *testing.T) {
 	})
 }
 
+// TestManyExtraFiles: what the command gets must not push aside what it is
+// started from.
+func TestManyExtraFiles(t *testing.T) {
+	engines(t, func(t *testing.T, b *box) {
+		ctx := context.Background()
+		id, _ := b.create("many", b.spec("sleep", "1000"), runtime.IO{})
+		must(t, b.rt.Start(ctx, id))
+		null, err := os.Open(os.DevNull)
+		must(t, err)
+		defer null.Close()
+		files := slices.Repeat([]*os.File{null}, 60) // low numbers stay free here
+		proc := specs.Process{Args: []string{"test", "-e", "/proc/self/fd/62"}, Env: []string{runtime.DefaultPath}, Cwd: "/"}
+		started, err := b.rt.Exec(ctx, id, runtime.Process{Process: &proc, ExtraFiles: files})
+		must(t, err)
+		if code := wait(t, started.Pid); code != 0 {
+			t.Errorf("status %d: the last file is missing", code)
+		}
+	})
+}
+
 func TestTerminal(t *testing.T) {
 	engines(t, func(t *testing.T, b *box) {
 		spec := b.spec("sh", "-c", "test -t 0 && test -t 2 && stty size && tty")

@@ -124,9 +124,17 @@ func spawn(p *program, streams [3]*os.File, extra []*os.File) (_ *spawned, err e
 			files = append(files, f.Fd())
 		}
 	}
+	// The child lays out its descriptors before it executes the image: among
+	// those, the image's own would be overwritten.
+	fd, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, 2*len(files)+16)
+	if err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start container init: %w", err)
+	}
+	defer unix.Close(fd)
 	argv := make([]string, 1+p.keep)
 	argv[0] = "container-init"
-	pid, err := syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", image.Fd()), argv, &syscall.ProcAttr{Files: files, Env: []string{}})
+	pid, err := syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", fd), argv, &syscall.ProcAttr{Files: files, Env: []string{}})
 	if err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("start container init: %w", err)

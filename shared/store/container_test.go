@@ -106,12 +106,12 @@ func TestImages(t *testing.T) {
 func TestContainers(t *testing.T) {
 	s := open(t)
 	img := image(t, s, "localhost/x:latest", files(t, "a"))
-	c, err := s.CreateContainer(NewContainer{Names: []string{"c1"}, ImageID: img.ID, Metadata: "m", BigData: map[string][]byte{"config": []byte("{}")}})
+	c, err := s.CreateContainer(NewContainer{Names: []string{"k1"}, ImageID: img.ID, Metadata: "m", BigData: map[string][]byte{"config": []byte("{}")}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var conflict *ConflictError
-	if _, err := s.CreateContainer(NewContainer{Names: []string{"c1"}, ImageID: img.ID}); !errors.As(err, &conflict) || conflict.Owner != c.ID || !errors.Is(err, errdef.ErrConflict) {
+	if _, err := s.CreateContainer(NewContainer{Names: []string{"k1"}, ImageID: img.ID}); !errors.As(err, &conflict) || conflict.Owner != c.ID || !errors.Is(err, errdef.ErrConflict) {
 		t.Errorf("taken name: %v", err)
 	}
 	if all, err := s.lib.Layers(); err != nil || len(all) != 2 {
@@ -124,22 +124,22 @@ func TestContainers(t *testing.T) {
 	if _, err := s.RemoveImage(img.ID); !errors.As(err, &inUse) || inUse.Containers[0] != c.ID || !errors.Is(err, errdef.ErrBusy) {
 		t.Errorf("image in use: %v", err)
 	}
-	for _, q := range []string{"c1", c.ID, c.ID[:6]} {
+	for _, q := range []string{"k1", c.ID, c.ID[:6]} {
 		if got, err := s.Container(q); err != nil || got.ID != c.ID || got.Metadata != "m" || got.ImageID != img.ID {
 			t.Errorf("Container(%q) is %+v, %v", q, got, err)
 		}
 	}
-	if _, err := s.Container("c"); !errors.Is(err, errdef.ErrNotFound) {
+	if _, err := s.Container("k"); !errors.Is(err, errdef.ErrNotFound) {
 		t.Errorf("part of a name: %v", err)
 	}
-	other, err := s.CreateContainer(NewContainer{Names: []string{"c2"}, TopLayer: img.TopLayer})
+	other, err := s.CreateContainer(NewContainer{Names: []string{"k2"}, TopLayer: img.TopLayer})
 	if err != nil || other.ImageID != "" {
 		t.Fatalf("on a layer: %+v, %v", other, err)
 	}
 	if images, err := s.Images(); err != nil || len(images) != 1 {
 		t.Errorf("%d images, %v", len(images), err)
 	}
-	if err := s.RenameContainer(other.ID, "c1"); !errors.As(err, &conflict) || conflict.Owner != c.ID {
+	if err := s.RenameContainer(other.ID, "k1"); !errors.As(err, &conflict) || conflict.Owner != c.ID {
 		t.Errorf("rename to a taken name: %v", err)
 	}
 	if err := s.RenameContainer(other.ID, "c3"); err != nil {
