@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 	"github.com/podsuite/podsuite/buildah/build/fscopy"
 	"github.com/podsuite/podsuite/buildah/dockerfile"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/fetch"
 	"github.com/podsuite/podsuite/shared/rootfs"
 )
 
@@ -39,7 +39,7 @@ func tempDir() string {
 
 // download fetches a file over HTTP into the directory and returns its name
 // there. Its time is that of the server's file.
-func download(ctx context.Context, where, dir, checksum string) (name string, err error) {
+func download(ctx context.Context, where, dir, checksum string, o fetch.Options) (name string, err error) {
 	u, err := url.Parse(where)
 	if err != nil {
 		return "", errdef.As(errdef.ErrInvalid, fmt.Errorf("fetch %q: %w", where, err))
@@ -47,25 +47,18 @@ func download(ctx context.Context, where, dir, checksum string) (name string, er
 	if name = path.Base(u.Path); name == "/" || name == "." {
 		name = "index"
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
+	file, err := fetch.Open(ctx, where, o)
 	if err != nil {
 		return "", err
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return "", errdef.Newf(errdef.ErrNotFound, "fetch %q: the server says %s", where, response.Status)
-	}
+	defer file.Close()
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(response.Body, maxDownload+1))
+	n, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(file, maxDownload+1))
 	switch got := "sha256:" + hex.EncodeToString(sum.Sum(nil)); {
 	case err != nil:
 		return "", fmt.Errorf("fetch %q: %w", where, err)
@@ -74,11 +67,17 @@ func download(ctx context.Context, where, dir, checksum string) (name string, er
 	case checksum != "" && got != checksum:
 		return "", errdef.Newf(errdef.ErrInvalid, "unexpected response digest for %q: %s, want %s", where, got, checksum)
 	}
-	modified := time.Unix(0, 0)
-	if t, err := http.ParseTime(response.Header.Get("Last-Modified")); err == nil {
-		modified = t
+	modified := file.Modified
+	if modified.IsZero() {
+		modified = time.Unix(0, 0)
 	}
 	return name, os.Chtimes(f.Name(), modified, modified)
+}
+
+// fetchOptions are those of the registries, as far as they mean other servers.
+func (b *builder) fetchOptions() fetch.Options {
+	r := &b.req.Registry
+	return fetch.Options{Insecure: r.TLSVerify != nil && !*r.TLSVerify, Retries: max(r.Retries, 0), RetryDelay: r.RetryDelay}
 }
 
 // clone fetches a git repository, "URL[#REF[:SUBDIRECTORY]]", into the
@@ -120,7 +119,7 @@ func clone(ctx context.Context, where, dir string, keepGit bool) (part string, e
 
 // IsRemoteContext tells whether a context is to be fetched.
 func IsRemoteContext(where string) bool {
-	return where == "-" || dockerfile.IsGit(where) || strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://")
+	return where == "-" || dockerfile.IsGit(where) || fetch.IsURL(where)
 }
 
 // FetchContext gets a context that is a git repository, a URL or, for "-", in:
@@ -146,7 +145,7 @@ func FetchContext(ctx context.Context, where string, in io.Reader) (dir string, 
 	}
 	name := "input"
 	if where != "-" {
-		name, err = download(ctx, where, top, "")
+		name, err = download(ctx, where, top, "", fetch.Options{})
 	} else {
 		err = spool(in, filepath.Join(top, name))
 	}

@@ -69,7 +69,7 @@ func (e *Engine) ImportImage(ctx context.Context, req ImportImageRequest) (strin
 // openImport opens the tar; its size is -1 if unknown.
 func openImport(ctx context.Context, req ImportImageRequest) (r io.ReadCloser, size int64, made time.Time, err error) {
 	if fetch.IsURL(req.Path) {
-		f, err := fetch.Open(ctx, req.Path)
+		f, err := fetch.Open(ctx, req.Path, fetch.Options{})
 		if err != nil {
 			return nil, 0, made, err
 		}

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -33,9 +34,35 @@ func IsURL(s string) bool {
 	return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
 }
 
+// Options are how a server is asked. The zero value asks once, and believes
+// certificates that the system knows.
+type Options struct {
+	Insecure   bool          // believe any certificate
+	Retries    int           // further attempts where the server can't be reached or is in trouble
+	RetryDelay time.Duration // 0: 1 s, doubled each time
+}
+
 // Open asks for the file. Redirections are followed, but never from https to
 // http.
-func Open(ctx context.Context, address string) (*File, error) {
+func Open(ctx context.Context, address string, o Options) (*File, error) {
+	delay := o.RetryDelay
+	for left := o.Retries; ; left-- {
+		f, err := open(ctx, address, o)
+		if err == nil || left <= 0 || !errors.Is(err, errdef.ErrUnavailable) {
+			return f, err
+		}
+		if o.RetryDelay == 0 {
+			delay = max(time.Second, 2*delay)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(delay):
+		}
+	}
+}
+
+func open(ctx context.Context, address string, o Options) (*File, error) {
 	u, err := url.Parse(address)
 	if err != nil || !IsURL(address) || u.Host == "" {
 		return nil, errdef.Newf(errdef.ErrInvalid, "%q is no address of the web: want http:// or https://", address)
@@ -45,9 +72,12 @@ func Open(ctx context.Context, address string) (*File, error) {
 		return nil, err
 	}
 	req.Header.Set("User-Agent", "podsuite/1")
-	resp, err := client().Do(req)
+	resp, err := client(o).Do(req)
 	if err != nil {
-		return nil, err
+		if errors.Is(err, errdef.ErrInvalid) || errors.Is(err, errdef.ErrDenied) {
+			return nil, err
+		}
+		return nil, errdef.As(errdef.ErrUnavailable, err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
@@ -60,11 +90,11 @@ func Open(ctx context.Context, address string) (*File, error) {
 	return f, nil
 }
 
-func client() *http.Client {
+func client(o Options) *http.Client {
 	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: connectTimeout}).DialContext,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure}, //nolint:gosec // as asked
 		TLSHandshakeTimeout:   connectTimeout,
 		ResponseHeaderTimeout: answerTimeout,
 		DisableCompression:    true, // a file that is compressed stays so
@@ -88,6 +118,9 @@ func statusError(address string, status int) error {
 		return errdef.As(errdef.ErrNotFound, err)
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return errdef.As(errdef.ErrDenied, err)
+	}
+	if status < 500 && status != http.StatusTooManyRequests {
+		return errdef.As(errdef.ErrInvalid, err)
 	}
 	return errdef.As(errdef.ErrUnavailable, err)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 )
@@ -32,7 +33,7 @@ func TestOpen(t *testing.T) {
 	defer s.Close()
 	ctx := context.Background()
 	for _, path := range []string{"/file", "/moved"} {
-		f, err := Open(ctx, s.URL+path)
+		f, err := Open(ctx, s.URL+path, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,13 +42,13 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: %q, %v, %+v", path, data, err, f)
 		}
 	}
-	if _, err := Open(ctx, s.URL+"/nosuch"); !errors.Is(err, errdef.ErrNotFound) || !strings.Contains(err.Error(), "404") {
+	if _, err := Open(ctx, s.URL+"/nosuch", Options{}); !errors.Is(err, errdef.ErrNotFound) || !strings.Contains(err.Error(), "404") {
 		t.Errorf("not found: %v", err)
 	}
-	if _, err := Open(ctx, s.URL+"/loop"); err == nil || !strings.Contains(err.Error(), "10 redirections") {
+	if _, err := Open(ctx, s.URL+"/loop", Options{}); err == nil || !strings.Contains(err.Error(), "10 redirections") {
 		t.Errorf("loop: %v", err)
 	}
-	f, err := Open(ctx, s.URL+"/cut")
+	f, err := Open(ctx, s.URL+"/cut", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func TestOpen(t *testing.T) {
 		t.Errorf("cut: %v", err)
 	}
 	for _, address := range []string{"", "file:///etc/passwd", "http://", "ftp://x/y"} {
-		if _, err := Open(ctx, address); !errors.Is(err, errdef.ErrInvalid) {
+		if _, err := Open(ctx, address, Options{}); !errors.Is(err, errdef.ErrInvalid) {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
@@ -72,4 +73,37 @@ func TestNoWayFromSafeToUnsafe(t *testing.T) {
 	if resp, err := c.Get(safe.URL); err == nil || !errors.Is(err, errdef.ErrDenied) {
 		t.Errorf("%v, %v", resp, err)
 	}
+}
+
+func TestOpenAsksAgain(t *testing.T) {
+	asked := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked < 3 || r.URL.Path == "/never" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer s.Close()
+	o := Options{Retries: 2, RetryDelay: time.Millisecond}
+	f, err := Open(t.Context(), s.URL, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	asked = 0
+	if _, err := Open(t.Context(), s.URL+"/never", o); !errors.Is(err, errdef.ErrUnavailable) || asked != 3 {
+		t.Errorf("asked %d times: %v", asked, err)
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer s.Close()
+	if _, err := Open(t.Context(), s.URL, Options{}); err == nil {
+		t.Error("a certificate nobody knows was believed")
+	}
+	f, err := Open(t.Context(), s.URL, Options{Insecure: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
 }

@@ -29,13 +29,21 @@ func writeIDMaps(pid int, l *specs.Linux) error {
 	return nil
 }
 
-// adjust sets what a process could not set without rights that it has not.
-func adjust(pid int, p *specs.Process, limits []rlimit) error {
-	if score := oomScore(p.OOMScoreAdj); score != nil {
-		if err := os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte(strconv.Itoa(*score)), 0); err != nil {
-			return fmt.Errorf("set oom_score_adj: %w", err)
-		}
+// setOOMScore tells the kernel how willingly to kill a process.
+func setOOMScore(pid int, p *specs.Process) error {
+	score := oomScore(p.OOMScoreAdj)
+	if score == nil {
+		return nil
 	}
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte(strconv.Itoa(*score)), 0); err != nil {
+		return fmt.Errorf("set oom_score_adj: %w", err)
+	}
+	return nil
+}
+
+// adjust sets what a process could not set without rights that it has not, or
+// what would be in its own way.
+func adjust(pid int, p *specs.Process, limits []rlimit) error {
 	for _, l := range limits {
 		if err := unix.Prlimit(pid, l.Type, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
 			return fmt.Errorf("set resource limit %d: %w", l.Type, err)

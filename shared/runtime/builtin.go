@@ -94,7 +94,7 @@ func (b *builtin) bringUp(c *creation, s *state, stdio IO) (started Started, err
 		case syncUser:
 			return true, writeIDMaps(child.pid, c.spec.Linux)
 		case syncGroup:
-			return true, c.enterGroup(child.pid)
+			return true, errors.Join(c.enterGroup(child.pid), setOOMScore(child.pid, c.spec.Process))
 		}
 		return false, b.finish(c, s, child.pid)
 	})

@@ -55,7 +55,7 @@ func (b *builtin) Exec(ctx context.Context, id string, proc Process) (started St
 	defer child.conn.Close()
 	started.Console, err = child.follow(func(sync int) (bool, error) {
 		if sync == syncGroup {
-			return true, s.enter(child.pid)
+			return true, errors.Join(s.enter(child.pid), setOOMScore(child.pid, proc.Process))
 		}
 		return false, adjust(child.pid, proc.Process, limits)
 	})

@@ -662,6 +662,9 @@ static void op_bounding(const struct op *o)
 
 static void op_user(const struct op *o)
 {
+	/* From here on the rights are those of the container's own processes,
+	 * but not what is still open; to execute the command undoes it. */
+	must("hide from others", SYS(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
 	must("keep capabilities", SYS(prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0));
 	if (o->c & USER_GROUPS)
 		must("set groups", SYS2(setgroups, o->n, str(o->s3)));
