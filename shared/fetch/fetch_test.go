@@ -68,7 +68,7 @@ func TestNoWayFromSafeToUnsafe(t *testing.T) {
 	defer plain.Close()
 	safe := httptest.NewTLSServer(http.RedirectHandler(plain.URL, http.StatusFound))
 	defer safe.Close()
-	c := client()
+	c := client(Options{})
 	c.Transport = safe.Client().Transport
 	if resp, err := c.Get(safe.URL); err == nil || !errors.Is(err, errdef.ErrDenied) {
 		t.Errorf("%v, %v", resp, err)
