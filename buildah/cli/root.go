@@ -99,6 +99,7 @@ func (a *app) open() (*store.Store, *config.Config, error) {
 	st, err := store.Open(store.Options{
 		GraphRoot: c.Storage.GraphRoot, RunRoot: c.Storage.RunRoot, Driver: c.Storage.Driver,
 		DriverOptions: c.Storage.DriverOptions, ImageStore: c.Storage.ImageStore,
+		TransientStore: c.Storage.TransientStore,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -41,7 +41,7 @@ type Options struct {
 func Open(o Options) (*Engine, error) {
 	s := o.Config.Storage
 	st, err := store.Open(store.Options{GraphRoot: s.GraphRoot, RunRoot: s.RunRoot, Driver: s.Driver,
-		DriverOptions: s.DriverOptions, ImageStore: s.ImageStore})
+		DriverOptions: s.DriverOptions, ImageStore: s.ImageStore, TransientStore: s.TransientStore})
 	if err != nil {
 		return nil, err
 	}

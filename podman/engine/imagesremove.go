@@ -45,6 +45,9 @@ func (e *Engine) RemoveImages(ctx context.Context, req RemoveImagesRequest) (rem
 			return removed, []error{err}
 		}
 		for _, img := range images {
+			if img.ReadOnly {
+				continue // belongs to another store
+			}
 			names = append(names, img.ID)
 		}
 	}
@@ -71,6 +74,9 @@ func (e *Engine) removeImage(ctx context.Context, name string, req RemoveImagesR
 		if _, err := e.Lists().Find(img.ID); err != nil {
 			return RemovedImages{}, err
 		}
+	}
+	if img.ReadOnly {
+		return RemovedImages{}, errdef.Newf(errdef.ErrDenied, "cannot remove read-only image %q", img.ID)
 	}
 	if len(img.Names) > 1 {
 		if have, err := e.ownName(img, name); err == nil {

@@ -25,6 +25,8 @@ type Options struct {
 	DriverOptions []string // as in storage.conf: "overlay.mountopt=nodev", …
 	ImageStore    string   // a separate root for images and their layers; "" means GraphRoot
 
+	TransientStore bool // containers lie in RunRoot, and are gone after a reboot
+
 	// Log receives the storage library's own log lines, which go nowhere
 	// when it is nil. The library logs through a process-wide logger, so the
 	// last store that is opened decides.
@@ -71,6 +73,7 @@ func Open(o Options) (*Store, error) {
 		GraphDriverName:    o.Driver,
 		GraphDriverOptions: o.DriverOptions,
 		ImageStore:         o.ImageStore,
+		TransientStore:     o.TransientStore,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open store %q: %w", o.GraphRoot, err)

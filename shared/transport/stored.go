@@ -25,7 +25,7 @@ func openStore(l Ref, o Options) (*store.Store, func() error, error) {
 		return o.Store, func() error { return nil }, nil
 	}
 	c := o.Config.Storage
-	so := store.Options{GraphRoot: c.GraphRoot, RunRoot: c.RunRoot, Driver: c.Driver, DriverOptions: c.DriverOptions, ImageStore: c.ImageStore}
+	so := store.Options{GraphRoot: c.GraphRoot, RunRoot: c.RunRoot, Driver: c.Driver, DriverOptions: c.DriverOptions, ImageStore: c.ImageStore, TransientStore: c.TransientStore}
 	if !l.Store.IsZero() {
 		so = store.Options{GraphRoot: l.Store.GraphRoot, RunRoot: l.Store.RunRoot, Driver: l.Store.Driver, DriverOptions: l.Store.Options}
 		if so.RunRoot == "" {

@@ -68,7 +68,8 @@ func TestColumns(t *testing.T) {
 	} {
 		var failed error
 		var out bytes.Buffer
-		if err := cliout.Rows(&out, test.flags.layout(), "", headings(), test.flags.rows(imagesForTest(), &failed), cliout.RowsOptions{}); err != nil {
+		rows := test.flags.rows(imagesForTest(), &failed)
+		if err := cliout.Rows(&out, test.flags.layout(rows), "", headings(), rows, cliout.RowsOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if out.String() != test.want {

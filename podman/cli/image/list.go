@@ -76,15 +76,15 @@ func (f *listFlags) run(cmd *cobra.Command, a *app.App, args []string) error {
 	if f.format == "json" {
 		opts.JSON = listJSON(rows)
 	}
-	return errors.Join(cliout.Rows(cmd.OutOrStdout(), f.layout(), "", headings(), rows, opts), failed)
+	return errors.Join(cliout.Rows(cmd.OutOrStdout(), f.layout(rows), "", headings(), rows, opts), failed)
 }
 
 func headings() map[string]string {
-	return map[string]string{"ID": "IMAGE ID", "CreatedSince": "CREATED", "KnownAs": "HISTORY"}
+	return map[string]string{"ID": "IMAGE ID", "CreatedSince": "CREATED", "KnownAs": "HISTORY", "IsReadOnly": "R/O"}
 }
 
 // layout is the format the user asked for, or the default columns.
-func (f *listFlags) layout() string {
+func (f *listFlags) layout(rows []row) string {
 	switch {
 	case f.quiet:
 		return "{{.ID}}"
@@ -98,6 +98,9 @@ func (f *listFlags) layout() string {
 	columns += "{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
 	if f.history {
 		columns += "\t{{.KnownAs}}"
+	}
+	if slices.ContainsFunc(rows, row.ReadOnly) {
+		columns += "\t{{.IsReadOnly}}"
 	}
 	return columns
 }
