@@ -133,3 +133,24 @@ esac
 		t.Errorf("missing helper: %v", err)
 	}
 }
+
+func FuzzFile(f *testing.F) {
+	f.Add([]byte(`{"auths":{"r.test":{"auth":"dTpw"}},"credHelpers":{"h.test":"none"}}`))
+	f.Add([]byte(`{"auths":null}`))
+	path := filepath.Join(f.TempDir(), "auth.json")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := OpenCompat(path)
+		if c, err := s.Lookup(context.Background(), "r.test/ns/x"); err != nil && !c.IsZero() {
+			t.Errorf("credentials %+v in spite of %v", c, err)
+		}
+		if err := s.Set(context.Background(), "own.test", Credentials{Username: "u", Password: "p"}); err != nil {
+			return
+		}
+		if c, err := s.Lookup(context.Background(), "own.test"); err != nil || c.Password != "p" {
+			t.Errorf("what was written is %+v, %v", c, err)
+		}
+	})
+}
