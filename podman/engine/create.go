@@ -30,6 +30,7 @@ func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*co
 			return nil, errdef.Newf(errdef.ErrConflict, "container id file exists. Ensure another container is not using it or delete %s", req.CIDFile)
 		}
 	}
+	req = e.withDefaults(req)
 	image, err := e.image(ctx, req)
 	if err != nil {
 		return nil, err
@@ -137,7 +138,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		return nil, err
 	}
 	steps := []func(*container.Config, *CreateRequest, *v1.Config) error{
-		setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, setNamespaces, e.setSecrets,
+		e.setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, e.setNamespaces, e.setHostname, e.setUmask, e.setSecrets,
 	}
 	for _, step := range steps {
 		if err := step(c, req, &file.Config); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/network"
+	"github.com/podsuite/podsuite/shared/rootfs"
 )
 
 // writeNetworkFiles writes the container's hosts, resolv.conf and hostname.
@@ -22,8 +24,12 @@ func (e *Engine) writeNetworkFiles(c *container.Config, status map[string]networ
 	if err != nil {
 		return err
 	}
+	hostsFile, err := e.hosts(c, status)
+	if err != nil {
+		return err
+	}
 	for name, text := range map[string]string{
-		"hosts":        hosts(c, status),
+		"hosts":        hostsFile,
 		"resolv.conf":  resolv,
 		"hostname":     e.hostname(c) + "\n",
 		"containerenv": "",
@@ -49,10 +55,14 @@ func (e *Engine) hostname(c *container.Config) string {
 // hosts makes /etc/hosts: --add-host first, then localhost, the host by the
 // names of its gateway, and the container itself on each of its addresses. A
 // name that the user gave is not given again.
-func hosts(c *container.Config, status map[string]network.Status) string {
+func (e *Engine) hosts(c *container.Config, status map[string]network.Status) (string, error) {
+	base, err := e.baseHosts(c)
+	if err != nil {
+		return "", err
+	}
 	var b strings.Builder
 	gateway, own := addresses(c, status)
-	host := gatewayAddress(gateway)
+	host := e.hostAddress(gateway)
 	given := map[string]bool{}
 	line := func(address string, names ...string) {
 		if names = slices.DeleteFunc(names, func(n string) bool { return given[n] }); len(names) > 0 && address != "" {
@@ -71,16 +81,94 @@ func hosts(c *container.Config, status map[string]network.Status) string {
 	for _, name := range mine {
 		given[name] = true
 	}
-	line("127.0.0.1", "localhost")
-	line("::1", "localhost", "ip6-localhost", "ip6-loopback")
-	line("ff02::1", "ip6-allnodes")
-	line("ff02::2", "ip6-allrouters")
+	if base == "" {
+		line("127.0.0.1", "localhost")
+		line("::1", "localhost", "ip6-localhost", "ip6-loopback")
+		line("ff02::1", "ip6-allnodes")
+		line("ff02::2", "ip6-allrouters")
+	}
+	b.WriteString(base)
 	line(host, "host.containers.internal", "host.docker.internal")
 	if len(own) == 0 && c.Network.Mode != "host" {
 		own = []net.IP{net.IPv4(127, 0, 0, 1)}
 	}
 	for _, ip := range own {
 		line(ip.String(), first(c.Hostname, c.ID[:12]), c.Name)
+	}
+	return b.String(), nil
+}
+
+// hostAddress is the host's address as the container sees it: the configured
+// one, else the gateway's; "" for none.
+func (e *Engine) hostAddress(gateway []net.IP) string {
+	switch ip := e.Config.Containers.HostContainersInternalIP; ip {
+	case "none":
+		return ""
+	case "":
+		return gatewayAddress(gateway)
+	default:
+		return ip
+	}
+}
+
+// baseHosts gives the lines of a file that the container's starts with, if one
+// is configured: the image's or one of the host's.
+func (e *Engine) baseHosts(c *container.Config) (string, error) {
+	var text []byte
+	var err error
+	switch from := e.Config.Containers.BaseHostsFile; from {
+	case "", "none":
+		return "", nil
+	case "image":
+		text, err = e.imageHosts(c)
+	default:
+		text, err = os.ReadFile(from)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read base file of /etc/hosts: %w", err)
+	}
+	return hostsLines(text), nil
+}
+
+// imageHosts is /etc/hosts as the image has it, if it does.
+func (e *Engine) imageHosts(c *container.Config) ([]byte, error) {
+	root, err := e.Store.Mount(c.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Store.Unmount(c.ID, false)
+	f, err := rootfs.Open(root, "/etc/hosts")
+	if isNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const limit = 1 << 20
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// hostsLines drops comments and the names of other containers' host, and adds
+// localhost where it is missing.
+func hostsLines(text []byte) string {
+	var b strings.Builder
+	localhost := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line)
+		if len(fields) < 2 || slices.Contains(fields[1:], "host.containers.internal") {
+			continue
+		}
+		if slices.Contains(fields[1:], "localhost") {
+			localhost[fields[0]] = true
+		}
+		fmt.Fprintf(&b, "%s\t%s\n", fields[0], strings.Join(fields[1:], " "))
+	}
+	for _, ip := range []string{"127.0.0.1", "::1"} {
+		if !localhost[ip] {
+			fmt.Fprintf(&b, "%s\tlocalhost\n", ip)
+		}
 	}
 	return b.String()
 }

@@ -53,7 +53,7 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 	}
 	for _, file := range []struct{ name, to string }{{"resolv.conf", "/etc/resolv.conf"}, {"hosts", "/etc/hosts"},
 		{"hostname", "/etc/hostname"}, {"containerenv", "/run/.containerenv"}} {
-		if !taken[file.to] {
+		if !taken[file.to] && !(c.Network.NoHosts && file.name == "hosts") {
 			spec.Mounts = append(spec.Mounts, specs.Mount{Destination: file.to, Type: "bind", Source: filepath.Join(dir, file.name),
 				Options: options})
 		}

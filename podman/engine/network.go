@@ -42,7 +42,7 @@ func (e *Engine) defaultNetwork() string { return first(e.Config.Network.Default
 
 // setNetwork reads the network mode, the published ports and the names.
 func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.Config) error {
-	n := container.Network{DNS: req.DNS, DNSSearch: req.DNSSearch, DNSOptions: req.DNSOptions}
+	n := container.Network{DNS: req.DNS, DNSSearch: req.DNSSearch, DNSOptions: req.DNSOptions, NoHosts: e.Config.Containers.NoHosts}
 	if err := e.setNetworkMode(&n, req); err != nil {
 		return err
 	}

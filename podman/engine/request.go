@@ -9,7 +9,7 @@ type CreateRequest struct {
 	Command []string
 	Name    string
 	Replace bool
-	Pull    string // always, missing, never or newer
+	Pull    string // always, missing, never or newer; "" is the configured one
 
 	Entrypoint  *string // a word, or a JSON list; nil keeps the image's
 	Env         []string
@@ -27,11 +27,14 @@ type CreateRequest struct {
 	Interactive bool
 	AutoRemove  bool
 	StopSignal  string
-	StopTimeout uint // seconds
+	StopTimeout uint // seconds, if StopTimeoutSet
 	DetachKeys  string
 	LogDriver   string
 	LogOpts     []string
 	CIDFile     string
+
+	// What the user said themselves; else the configuration's value counts.
+	StopTimeoutSet, ReadOnlySet, PrivilegedSet bool
 
 	Secrets  []string // NAME[,key=value…]
 	Volumes  []string

@@ -18,11 +18,16 @@ import (
 
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// setEnvironment layers the environment: defaults, image, files, options.
-func setEnvironment(c *container.Config, req *CreateRequest, image *v1.Config) error {
+// setEnvironment layers the environment: defaults, the host's and
+// containers.conf's, image, files, options.
+func (e *Engine) setEnvironment(c *container.Config, req *CreateRequest, image *v1.Config) error {
 	env := []string{defaultPath, "container=podman"}
 	if c.Terminal {
 		env = append(env, "TERM=xterm")
+	}
+	env, err := e.configuredEnv(env)
+	if err != nil {
+		return err
 	}
 	for _, kv := range image.Env {
 		env = setEnv(env, kv)
@@ -39,7 +44,6 @@ func setEnvironment(c *container.Config, req *CreateRequest, image *v1.Config) e
 		}
 	}
 	for _, kv := range req.Env {
-		var err error
 		if env, err = addEnv(env, kv); err != nil {
 			return err
 		}
@@ -49,6 +53,28 @@ func setEnvironment(c *container.Config, req *CreateRequest, image *v1.Config) e
 	}
 	c.Env = env
 	return nil
+}
+
+// configuredEnv adds what containers.conf lets into every container: the
+// host's proxies, the host's whole environment, and variables of its own.
+func (e *Engine) configuredEnv(env []string) ([]string, error) {
+	conf := &e.Config.Containers
+	var from []string
+	if conf.HTTPProxy {
+		for _, name := range []string{"http_proxy", "https_proxy", "ftp_proxy", "no_proxy"} {
+			from = append(from, name, strings.ToUpper(name))
+		}
+	}
+	if conf.EnvHost {
+		from = append(from, os.Environ()...)
+	}
+	for _, kv := range append(from, conf.Env...) {
+		var err error
+		if env, err = addEnv(env, kv); err != nil {
+			return nil, err
+		}
+	}
+	return env, nil
 }
 
 // addEnv takes NAME=VALUE, NAME (this process's value, if it has one) and
@@ -163,7 +189,7 @@ func (e *Engine) setLog(c *container.Config, req *CreateRequest, _ *v1.Config) e
 }
 
 // setNamespaces reads the namespaces other than the network's.
-func setNamespaces(c *container.Config, req *CreateRequest, _ *v1.Config) error {
+func (e *Engine) setNamespaces(c *container.Config, req *CreateRequest, _ *v1.Config) error {
 	for _, ns := range []struct {
 		flag, value string
 		to          *string
@@ -184,7 +210,7 @@ func setNamespaces(c *container.Config, req *CreateRequest, _ *v1.Config) error 
 	if c.Hostname != "" && c.UTSMode == "host" {
 		return errdef.Newf(errdef.ErrInvalid, "cannot set hostname when running in the host UTS namespace: invalid configuration")
 	}
-	c.ShmSize = 65536000
+	c.ShmSize = int64(e.Config.Containers.ShmSize)
 	if req.ShmSize != "" {
 		n, err := runtime.ParseBytes(req.ShmSize)
 		if err != nil {

@@ -38,6 +38,7 @@ func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
 	spec.Process.Args, spec.Process.Cwd, spec.Process.Terminal = c.Args(), c.WorkDir, c.Terminal
 	spec.Process.Env = defaultEnv(c.Env, user, e.hostname(c))
 	spec.Process.User = user.spec()
+	spec.Process.User.Umask = &c.Umask
 	spec.Process.Rlimits = c.Rlimits
 	spec.Process.NoNewPrivileges = c.Security.NoNewPrivileges
 	if spec.Process.Capabilities, err = e.capabilities(&c.Security, user.UID); err != nil {

@@ -14,13 +14,14 @@ import (
 // Retry says how often something is tried again after a passing trouble.
 type Retry struct {
 	Times int
-	Delay time.Duration // 0: one that grows
+	Delay time.Duration // 0: the configured one
+	given bool          // Times is the user's
 }
 
 // Bind declares the options of podman and buildah.
 func (r *Retry) Bind(f *pflag.FlagSet) {
 	r.Times = imgcopy.DefaultRetries
-	f.Var((*count)(&r.Times), "retry", "number of times to retry in case of failure")
+	f.Var((*count)(r), "retry", "number of times to retry in case of failure")
 	f.Var((*delay)(&r.Delay), "retry-delay", "delay between retries in case of failure")
 }
 
@@ -31,23 +32,28 @@ func (r *Retry) BindTimes(f *pflag.FlagSet) {
 }
 
 // Into notes it in the options of a pull or push, where 0 stands for the
-// default and a negative number for none.
+// configured number and a negative one for none.
 func (r *Retry) Into(o *registry.Options) {
-	if o.Retries = r.Times; r.Times == 0 {
-		o.Retries = -1
-	}
 	o.RetryDelay = r.Delay
+	switch {
+	case !r.given:
+		o.Retries = 0
+	case r.Times == 0:
+		o.Retries = -1
+	default:
+		o.Retries = r.Times
+	}
 }
 
-// count is a number that is not negative.
-type count int
+// count is the number of times, which is not negative.
+type count Retry
 
-func (c *count) String() string { return strconv.Itoa(int(*c)) }
+func (c *count) String() string { return strconv.Itoa(c.Times) }
 func (c *count) Type() string   { return "uint" }
 
 func (c *count) Set(s string) error {
 	n, err := strconv.ParseUint(s, 0, 31)
-	*c = count(n)
+	c.Times, c.given = int(n), true
 	return err
 }
 

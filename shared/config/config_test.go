@@ -53,7 +53,7 @@ func TestContainersOrderAndAppend(t *testing.T) {
 	if want := []string{"2=true", "3=true", "4=true"}; !reflect.DeepEqual(c.Containers.Env, want) {
 		t.Errorf("env = %q, want %q", c.Containers.Env, want)
 	}
-	if c.Containers.PidsLimit != 30 || c.Containers.ShmSize != 32<<20 || c.Containers.Umask != "0022" {
+	if c.Containers.PidsLimit != 30 || c.Containers.ShmSize != 32e6 || c.Containers.Umask != "0022" {
 		t.Errorf("got pids_limit %d, shm_size %d, umask %q", c.Containers.PidsLimit, c.Containers.ShmSize, c.Containers.Umask)
 	}
 	if got := c.Engine.Runtimes["foo"]; len(got) != 1 || got[0] != "/bin/foo" {
@@ -295,12 +295,12 @@ func TestRecordedAliasComesFirst(t *testing.T) {
 }
 
 func TestParseSize(t *testing.T) {
-	for in, want := range map[string]int64{"": 0, "65536k": 64 << 20, "10MB": 10 << 20, "1GiB": 1 << 30, "7": 7} {
+	for in, want := range map[string]int64{"": 0, "65536k": 65536e3, "10MB": 10e6, "1GiB": 1 << 30, "64mib": 64 << 20, "7": 7, "-1": -1} {
 		if got, err := parseSize(in); err != nil || got != want {
 			t.Errorf("%q: %d, %v", in, got, err)
 		}
 	}
-	for _, in := range []string{"b", "k", "x", "99999999t"} {
+	for _, in := range []string{"b", "k", "x", "99999999t", "9999999999g"} {
 		if _, err := parseSize(in); err == nil {
 			t.Errorf("%q: no error", in)
 		}

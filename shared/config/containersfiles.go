@@ -24,7 +24,7 @@ func containersDefaults() containersFile {
 			LogSizeMax: -1,
 			PidNS:      "private",
 			PidsLimit:  2048,
-			ShmSize:    64 << 20,
+			ShmSize:    65536 * 1000,
 			Umask:      "0022",
 			UserNS:     "host",
 			UTSNS:      "private",
@@ -40,7 +40,7 @@ func containersDefaults() containersFile {
 		Engine: Engine{
 			CompressionFormat:    "gzip",
 			DetachKeys:           "ctrl-p,ctrl-q",
-			EventsLogfileMaxSize: 1 << 20,
+			EventsLogfileMaxSize: 1000 * 1000,
 			HealthcheckEvents:    true,
 			HelperBinariesDir: []string{"/usr/local/libexec/podman", "/usr/local/lib/podman",
 				"/usr/libexec/podman", "/usr/lib/podman"},

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -16,7 +17,8 @@ import (
 // maxFileSize bounds a configuration file.
 const maxFileSize = 4 << 20
 
-// Size is a number of bytes; files may write it as 65536k or 10mb.
+// Size is a number of bytes; files may write it as 65536k or 10mb, which are
+// thousands and millions, or as 64mib.
 type Size int64
 
 // layers collects the values of several files. A string array replaces the
@@ -278,16 +280,22 @@ func parseSize(value any) (int64, error) {
 	if s == "" {
 		return 0, nil
 	}
-	s = strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(s), "b"), "i")
-	shift := 0
+	s, unit := strings.TrimSuffix(strings.ToLower(s), "b"), int64(1000)
+	if binary, ok := strings.CutSuffix(s, "i"); ok {
+		s, unit = binary, 1024
+	}
+	factor := int64(1)
 	if s != "" {
-		if i := strings.IndexByte("kmgt", s[len(s)-1]); i >= 0 {
-			shift, s = 10*(i+1), s[:len(s)-1]
+		for range strings.IndexByte("kmgt", s[len(s)-1]) + 1 {
+			factor *= unit
+		}
+		if factor > 1 {
+			s = s[:len(s)-1]
 		}
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
-	if err != nil || n > 1<<(62-shift) {
+	if err != nil || n > math.MaxInt64/factor || n < math.MinInt64/factor {
 		return 0, strconv.ErrSyntax
 	}
-	return n << shift, nil
+	return n * factor, nil
 }

@@ -67,6 +67,9 @@ const defaultParallel = 6
 // DefaultRetries is how often the engines try again after a transient error.
 const DefaultRetries = 3
 
+// maxRetries bounds what is configured.
+const maxRetries = 1000
+
 func (o *Options) complete() {
 	if o.Parallel <= 0 {
 		o.Parallel = defaultParallel

@@ -30,7 +30,7 @@ const (
 type PullOptions struct {
 	Policy           string // PullMissing, PullAlways, PullNewer, PullNever; "" is PullAlways
 	Platform         v1.Platform
-	Registry         registry.Options // Retries 0 means DefaultRetries, below 0 none
+	Registry         registry.Options // Retries 0 means as configured, below 0 none
 	PolicyFile       string           // policy.json; "" is the configured one
 	RemoveSignatures bool             // don't store the image's signatures
 	Progress         cliout.Progress  // nil: none
@@ -143,10 +143,13 @@ func pullFrom(ctx context.Context, st *store.Store, cfg *config.Config, l ref.Lo
 	if err != nil {
 		return "", fmt.Errorf("loading trust policy: %w", err)
 	}
+	if o.Registry.RetryDelay == 0 {
+		o.Registry.RetryDelay = cfg.Engine.RetryPause()
+	}
 	opts := Options{
 		Policy: policy, Sign: SignOptions{Remove: o.RemoveSignatures},
 		Source:   transport.Options{Config: cfg, Registry: o.Registry, Store: st},
-		Platform: o.Platform, Progress: o.Progress, Parallel: o.Parallel, Retries: retries(o.Registry),
+		Platform: o.Platform, Progress: o.Progress, Parallel: o.Parallel, Retries: retries(cfg, o.Registry),
 	}
 	opts.Source.Registry.Retries = 0
 	opts.Destination.Config = cfg
@@ -174,9 +177,9 @@ func pullFrom(ctx context.Context, st *store.Store, cfg *config.Config, l ref.Lo
 }
 
 // retries turns the options' count into a number of further attempts.
-func retries(o registry.Options) int {
+func retries(cfg *config.Config, o registry.Options) int {
 	if o.Retries == 0 {
-		return DefaultRetries
+		return int(min(cfg.Engine.Retry, maxRetries))
 	}
 	return max(o.Retries, 0)
 }

@@ -24,7 +24,7 @@ type PushOptions struct {
 	ForceCompress  bool
 	Compress       bool // for the dir transport
 	Sign           SignOptions
-	Registry       registry.Options // Retries 0 means DefaultRetries, below 0 none
+	Registry       registry.Options // Retries 0 means as configured, below 0 none
 	Progress       cliout.Progress  // nil: none
 	Parallel       int              // 0: as configured
 }
@@ -66,12 +66,15 @@ func PushTo(st *store.Store, cfg *config.Config, img store.Image, name, destinat
 	if o.Parallel == 0 {
 		o.Parallel = int(cfg.Engine.ImageParallelCopies)
 	}
+	if o.Registry.RetryDelay == 0 {
+		o.Registry.RetryDelay = cfg.Engine.RetryPause()
+	}
 	t := transport.Options{Config: cfg, Registry: o.Registry, Store: st}
 	t.Registry.Retries = 0
 	return dst, Options{
 		Sign:   o.Sign,
 		Source: t, Destination: t, Format: o.Format, CompressFormat: o.CompressFormat, CompressLevel: o.CompressLevel,
-		ForceCompress: o.ForceCompress, Compress: o.Compress, Parallel: o.Parallel, Retries: retries(o.Registry), Progress: o.Progress,
+		ForceCompress: o.ForceCompress, Compress: o.Compress, Parallel: o.Parallel, Retries: retries(cfg, o.Registry), Progress: o.Progress,
 	}, nil
 }
 

@@ -93,7 +93,12 @@ func (f *createFlags) request(cmd *cobra.Command, args []string) (*engine.Create
 	r := &f.req
 	r.Image, r.Command = args[0], args[1:]
 	r.CreatedBy = os.Args
-	r.PidsLimitSet = cmd.Flags().Changed("pids-limit")
+	changed := cmd.Flags().Changed
+	r.PidsLimitSet, r.StopTimeoutSet = changed("pids-limit"), changed("stop-timeout")
+	r.ReadOnlySet, r.PrivilegedSet = changed("read-only"), changed("privileged")
+	if !changed("pull") {
+		r.Pull = ""
+	}
 	if cmd.Flags().Changed("entrypoint") {
 		r.Entrypoint = &f.entrypoint
 	}

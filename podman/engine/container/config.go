@@ -31,6 +31,7 @@ type Config struct {
 	WorkDirAsked bool              `json:"workDirAsked,omitempty"` // named by the user: it has to be there
 	User         string            `json:"user"`
 	Groups       []string          `json:"groups,omitempty"`
+	Umask        uint32            `json:"umask"`
 	Hostname     string            `json:"hostname,omitempty"`
 	Labels       map[string]string `json:"labels,omitempty"`
 	Annotations  map[string]string `json:"annotations,omitempty"`
@@ -102,6 +103,7 @@ type Network struct {
 	DNSOptions   []string                      `json:"dnsOptions,omitempty"`
 	AddHosts     []string                      `json:"addHosts,omitempty"`     // "name[;name...]:address"
 	PastaOptions []string                      `json:"pastaOptions,omitempty"` // words for pasta's command line
+	NoHosts      bool                          `json:"noHosts,omitempty"`      // the image's /etc/hosts stays as it is
 }
 
 // Security is what the container may do.
