@@ -91,7 +91,7 @@ func TestRegistryOptions(t *testing.T) {
 
 func TestRetry(t *testing.T) {
 	for words, want := range map[string]registry.Options{
-		"":                             {Retries: 3},
+		"":                             {}, // as configured
 		"--retry 0":                    {Retries: -1},
 		"--retry 7 --retry-delay 1m2s": {Retries: 7, RetryDelay: 62 * time.Second},
 	} {
