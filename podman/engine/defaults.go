@@ -22,13 +22,11 @@ func (e *Engine) withDefaults(asked *CreateRequest) *CreateRequest {
 	if len(req.Network) == 0 && conf.NetNS != "" {
 		req.Network = []string{conf.NetNS}
 	}
-	// Servers for names go with a network, and are an error without one.
-	alone := slices.ContainsFunc(req.Network, func(n string) bool { return n == "none" || strings.HasPrefix(n, "container:") })
 	for _, list := range []struct {
 		to   *[]string
 		from []string
 	}{{&req.DNS, conf.DNSServers}, {&req.DNSSearch, conf.DNSSearches}, {&req.DNSOptions, conf.DNSOptions}} {
-		if len(*list.to) == 0 && !alone {
+		if len(*list.to) == 0 {
 			*list.to = list.from
 		}
 	}

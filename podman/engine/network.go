@@ -46,7 +46,7 @@ func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.C
 	if err := e.setNetworkMode(&n, req); err != nil {
 		return err
 	}
-	if err := setAddHosts(&n, req); err != nil {
+	if err := e.setAddHosts(&n, req); err != nil {
 		return err
 	}
 	ports, err := network.ParsePorts(req.Publish)
@@ -85,7 +85,7 @@ func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.C
 }
 
 // setAddHosts reads NAME[;NAME...]:ADDRESS.
-func setAddHosts(n *container.Network, req *CreateRequest) error {
+func (e *Engine) setAddHosts(n *container.Network, req *CreateRequest) error {
 	for _, h := range req.AddHosts {
 		names, address, ok := strings.Cut(h, ":")
 		if !ok || names == "" || slices.Contains(strings.Split(names, ";"), "") {
@@ -100,11 +100,12 @@ func setAddHosts(n *container.Network, req *CreateRequest) error {
 	if kind != "none" && kind != "container" {
 		return nil
 	}
+	conf := &e.Config.Containers // its servers are for those who have a network
 	for _, o := range []struct {
-		name string
-		list []string
-	}{{"dns", req.DNS}, {"dns-option", req.DNSOptions}, {"dns-search", req.DNSSearch}} {
-		if len(o.list) > 0 {
+		name             string
+		list, configured []string
+	}{{"dns", req.DNS, conf.DNSServers}, {"dns-option", req.DNSOptions, conf.DNSOptions}, {"dns-search", req.DNSSearch, conf.DNSSearches}} {
+		if len(o.list) > 0 && !slices.Equal(o.list, o.configured) {
 			return errdef.Newf(errdef.ErrInvalid, "conflicting options: %s and the network mode: %s", o.name, n.Mode)
 		}
 	}
