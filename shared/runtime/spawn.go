@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -124,9 +125,10 @@ func spawn(p *program, streams [3]*os.File, extra []*os.File) (_ *spawned, err e
 			files = append(files, f.Fd())
 		}
 	}
-	// The child lays out its descriptors before it executes the image: among
-	// those, the image's own would be overwritten.
-	fd, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, 2*len(files)+16)
+	// The child lays out its descriptors before it executes the image: from 0
+	// up to the number of files, by way of as many above the highest of them.
+	// The image's own must be in neither range.
+	fd, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, max(int(slices.Max(files)), len(files))+len(files)+8)
 	if err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("start container init: %w", err)
