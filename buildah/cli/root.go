@@ -23,7 +23,6 @@ type app struct {
 	root, runRoot, imageStore, storageDriver string
 	storageOpts                              []string
 	runtime                                  string // of RUN, "" as configured
-	noPivot                                  bool   // for a root on a ramdisk
 }
 
 // NewRoot is the whole command tree.
@@ -114,7 +113,7 @@ func (a *app) openRuntime(c *config.Config) (runtime.Runtime, error) {
 	if name == "" {
 		name = c.Engine.Runtime
 	}
-	rt, err := runtime.Open(name, filepath.Join(c.Storage.RunRoot, "build-runtime"), runtime.Options{CgroupParent: "/buildah", NoPivotRoot: a.noPivot})
+	rt, err := runtime.Open(name, filepath.Join(c.Storage.RunRoot, "build-runtime"), runtime.Options{CgroupParent: "/buildah"})
 	if err != nil {
 		return nil, fmt.Errorf("open runtime %q: %w", name, err)
 	}

@@ -80,7 +80,9 @@ func runRun(cmd *cobra.Command, a *app, o *runFlags, container string, args []st
 	if !cmd.Flags().Changed("terminal") && !cmd.Flags().Changed("tty") {
 		o.run.Terminal = cliout.IsTerminal(os.Stdin) && cliout.IsTerminal(os.Stdout)
 	}
-	a.noPivot = o.noPivot
+	if o.noPivot {
+		return errdef.Newf(errdef.ErrUnsupported, "--no-pivot is not supported: a root file system on a ramdisk can't be left without it")
+	}
 	return a.work(&o.work, func() error {
 		w, err := build.Open(o.work, container)
 		if err != nil {

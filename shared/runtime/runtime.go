@@ -79,8 +79,6 @@ type Options struct {
 	// cgroupsPath are put, "/libpod_parent" when empty. Not used with
 	// SystemdCgroup, nor by the built-in engine without privileges.
 	CgroupParent string
-	// NoPivotRoot changes the root with chroot, for a root that is a ramdisk.
-	NoPivotRoot bool
 	// NoKeyring leaves the caller's session keyring to the container.
 	NoKeyring bool
 	// Debug lets the engine log all it does.
