@@ -117,8 +117,8 @@ func runCommit(cmd *cobra.Command, a *app, o *commitFlags, container, destinatio
 	})
 }
 
-// pushCommitted sends the image where it was to go; it stays in the store only
-// if it was there.
+// pushCommitted sends the image where it was to go. It stays in the store, without
+// a name.
 func pushCommitted(ctx context.Context, r *build.WorkRequest, id, destination string) error {
 	p := imgcopy.PushOptions{Registry: r.Registry}
 	if !r.Quiet {

@@ -179,8 +179,8 @@ func addresses4or6(list []string, what string) ([]net.IP, error) {
 	return ips, nil
 }
 
-// UpdateNetwork changes the servers that a network's names are asked of; the
-// containers that run see it at once.
+// UpdateNetwork changes the servers that a network's names are asked of; its
+// containers see it at their next start.
 func (e *Engine) UpdateNetwork(name string, addDNS, dropDNS []string) error {
 	m, err := e.networks()
 	if err != nil {
