@@ -134,6 +134,9 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 	if c.StopSignal, err = ParseSignal(first(req.StopSignal, file.Config.StopSignal, "SIGTERM")); err != nil {
 		return nil, err
 	}
+	if err := setRestart(c, req); err != nil {
+		return nil, err
+	}
 	if err := setCommand(c, req, &file.Config); err != nil {
 		return nil, err
 	}

@@ -85,8 +85,7 @@ func (e *Engine) addFilter(f *ContainerFilter, key string, values []string) erro
 		f.config = append(f.config, func(c *container.Config) bool { return any(func(v string) bool { return mountsVolume(c, v) }) })
 	case "restart-policy":
 		f.config = append(f.config, func(c *container.Config) bool {
-			name, _ := restartPolicy(c)
-			return any(func(v string) bool { return v == name })
+			return any(func(v string) bool { return v == first(c.Restart.Policy, "no") })
 		})
 	case "pod":
 		// Pods are not there yet, so no container is in one.
@@ -94,7 +93,7 @@ func (e *Engine) addFilter(f *ContainerFilter, key string, values []string) erro
 	case "health":
 		return f.addHealth(values)
 	case "should-start-on-boot":
-		return f.addStartOnBoot(values)
+		return e.addStartOnBoot(f, values)
 	default:
 		return errdef.Newf(errdef.ErrInvalid, "%s is an invalid filter", key)
 	}
@@ -250,15 +249,15 @@ func (f *ContainerFilter) addHealth(values []string) error {
 	return nil
 }
 
-func (f *ContainerFilter) addStartOnBoot(values []string) error {
+func (e *Engine) addStartOnBoot(f *ContainerFilter, values []string) error {
 	for _, v := range values {
 		want, err := strconv.ParseBool(v)
 		if err != nil {
 			return errdef.Newf(errdef.ErrInvalid, "invalid value %q for should-start-on-boot: choose true or false", v)
 		}
 		f.config = append(f.config, func(c *container.Config) bool {
-			name, _ := restartPolicy(c)
-			return want == (name == "always" || name == "unless-stopped")
+			p := c.Restart.Policy
+			return want == (p == "always" || p == "unless-stopped" && !e.restarts(c.ID).Stopped)
 		})
 	}
 	return nil

@@ -34,6 +34,8 @@ func (e *Engine) Inspect(nameOrID string) (*ContainerInfo, error) {
 		Dependencies: list(c.Summary().Depends), KubeExitCodePropagation: "invalid", State: e.stateInfo(c, s), GraphDriver: e.graphInfo(found),
 		ConmonPidFile: filepath.Join(dir, "conmon.pid"), PidFile: filepath.Join(dir, "pidfile"), Config: e.configInfo(c), HostConfig: e.hostInfo(c)}
 	info.Config.Passwd = &passwd
+	again := e.restarts(c.ID)
+	info.RestartCount, info.State.Error = again.Count, again.Error
 	if image, err := e.Store.Image(c.ImageID); err == nil {
 		info.ImageDigest = image.Digest.String()
 	}
@@ -208,7 +210,7 @@ func (e *Engine) hostInfo(c *container.Config) *HostInfo {
 		Privileged: c.Security.Privileged, ReadonlyRootfs: c.Security.ReadOnly, ShmSize: c.ShmSize, Runtime: "oci", Devices: []DeviceInfo{},
 		Tmpfs: map[string]string{}, Ulimits: []UlimitInfo{}, PidsLimit: e.Config.Containers.PidsLimit,
 		LogConfig: LogInfo{Type: c.LogDriver, Path: e.LogPath(c), Size: "-1B"}}
-	h.RestartPolicy.Name, h.RestartPolicy.MaximumRetryCount = restartPolicy(c)
+	h.RestartPolicy = RestartInfo{first(c.Restart.Policy, "no"), c.Restart.Retries}
 	if c.Security.NoNewPrivileges {
 		h.SecurityOpt = append(h.SecurityOpt, "no-new-privileges")
 	}
@@ -278,10 +280,6 @@ func devicePath(major, minor int64) string {
 	}
 	return "/dev/" + filepath.Base(link)
 }
-
-// restartPolicy is what becomes of the container when its process ends by
-// itself, and how often it is started again at most.
-func restartPolicy(*container.Config) (name string, retries uint) { return "no", 0 }
 
 func value[T any](p *T) (v T) {
 	if p != nil {

@@ -39,29 +39,66 @@ func (e *Engine) Cleanup(ctx context.Context, id string) error {
 		held.Release()
 		return nil
 	}
-	if err := e.cleanup(ctx, config); err != nil || !config.AutoRemove {
+	ended, s, err := e.endRun(ctx, config)
+	if err != nil {
 		held.Release()
 		return err
+	}
+	if next, again := e.nextRestart(config, s); ended && again {
+		err := e.saveRestarts(id, next)
+		held.Release()
+		if err != nil {
+			return err
+		}
+		return e.restartEnded(ctx, id, next)
+	}
+	if ended {
+		e.event(containerEvent(config, "cleanup"))
+	}
+	if !config.AutoRemove {
+		held.Release()
+		return nil
 	}
 	err = e.delete(config, true)
 	held.Remove()
 	return err
 }
 
-// cleanup frees the run's parts, the lock held. The state file goes last:
-// while it is there, the next command knows that something may be left.
+// cleanup frees the run's parts for good, the lock held.
 func (e *Engine) cleanup(ctx context.Context, c *container.Config) error {
-	dir := e.Store.ContainerRunDir(c.ID)
-	if _, err := os.Stat(filepath.Join(dir, stateFile)); err != nil {
-		return nil
+	ended, _, err := e.endRun(ctx, c)
+	if ended && err == nil {
+		e.event(containerEvent(c, "cleanup"))
+	}
+	return err
+}
+
+// endRun frees the run's parts, the lock held, and tells how the run ended;
+// ended is false where there was none. The state file goes last: while it is
+// there, the next command knows that something may be left.
+func (e *Engine) endRun(ctx context.Context, c *container.Config) (ended bool, s Status, err error) {
+	if _, err := os.Stat(filepath.Join(e.Store.ContainerRunDir(c.ID), stateFile)); err != nil {
+		return false, s, nil
 	}
 	if err := e.keepExit(c.ID); err != nil {
-		return err
+		return true, s, err
 	}
-	s := e.status(c.ID)
+	s = e.status(c.ID)
 	if err := e.keepOOM(c, s); err != nil {
-		return err
+		return true, s, err
 	}
+	if err := e.freeRun(ctx, c); err != nil {
+		return true, s, err
+	}
+	if s.State == Exited {
+		e.event(diedEvent(c, s))
+	}
+	return true, s, nil
+}
+
+// freeRun gives back what a run has taken.
+func (e *Engine) freeRun(ctx context.Context, c *container.Config) error {
+	dir := e.Store.ContainerRunDir(c.ID)
 	rt, err := e.runtime(c.Runtime)
 	if err != nil {
 		return err
@@ -88,10 +125,6 @@ func (e *Engine) cleanup(ctx context.Context, c *container.Config) error {
 			return fmt.Errorf("clean up container %q: %w", c.Name, err)
 		}
 	}
-	if s.State == Exited {
-		e.event(diedEvent(c, s))
-	}
-	e.event(containerEvent(c, "cleanup"))
 	return nil
 }
 

@@ -29,6 +29,7 @@ type CreateRequest struct {
 	StopSignal  string
 	StopTimeout uint // seconds, if StopTimeoutSet
 	DetachKeys  string
+	Restart     string // a policy: no, always, unless-stopped, on-failure[:N]
 	LogDriver   string
 	LogOpts     []string
 	CIDFile     string

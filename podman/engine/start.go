@@ -20,6 +20,8 @@ type StartRequest struct {
 	Attach     bool
 	CreateOnly bool // leave the process before its command
 	Streams    Streams
+
+	again bool // by the restart policy
 }
 
 // Start starts the container. Attached, it returns when the container has
@@ -87,6 +89,9 @@ func (e *Engine) startWith(ctx context.Context, id string, launcher *monitor.Lau
 	if err != nil {
 		return 0, err
 	}
+	if config.Restart.Restarts() {
+		return status, nil // the monitor's business: this command doesn't wait for restarts
+	}
 	// The monitor leaves the cleaning up to this command while it lives.
 	if err := e.Cleanup(ctx, id); err != nil {
 		return status, err
@@ -112,6 +117,11 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 	}
 	if err := mkdirPrivate(e.Store.ContainerDir(c.ID)); err != nil {
 		return nil, err
+	}
+	if !req.again {
+		if err := e.forgetRestarts(c.ID); err != nil {
+			return nil, err
+		}
 	}
 	var ports []*os.File
 	if launcher == nil {

@@ -39,12 +39,19 @@ func (e *Engine) Kill(nameOrID string, signal int) (name string, err error) {
 		return "", errdef.Newf(errdef.ErrConflict, "can only kill running containers. %s is in state %s: container state improper", c.ID, e.status(c.ID).State)
 	}
 	defer unix.Close(pidfd)
+	config, err := e.configuration(c.ID)
+	if err != nil {
+		return "", noContainer(nameOrID, err)
+	}
+	if config.Restart.Restarts() && ends(signal, config) {
+		if err := e.markStopped(c.ID); err != nil {
+			return "", err
+		}
+	}
 	if err := unix.PidfdSendSignal(pidfd, unix.Signal(signal), nil, 0); err != nil {
 		return "", fmt.Errorf("signal container %q: %w", nameOrID, err)
 	}
-	if config, err := e.configuration(c.ID); err == nil {
-		e.event(containerEvent(config, "kill"))
-	}
+	e.event(containerEvent(config, "kill"))
 	return c.Names[0], nil
 }
 
@@ -65,6 +72,11 @@ func (e *Engine) Stop(ctx context.Context, nameOrID string, timeout *uint) (name
 	}
 	defer held.Release()
 	running := e.status(c.ID)
+	if config.Restart.Restarts() && running.State != Created {
+		if err := e.markStopped(c.ID); err != nil {
+			return "", err
+		}
+	}
 	if err := e.stop(ctx, config, timeout); err != nil {
 		return "", err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/runtime"
 )
 
@@ -18,6 +19,7 @@ type UpdateRequest struct {
 	Ulimits   []string
 	Env       []string // NAME=VALUE
 	UnsetEnv  []string
+	Restart   string // a policy
 }
 
 // Update changes the container: limits take effect at once where it runs, and
@@ -54,6 +56,16 @@ func (e *Engine) updateConfig(c *container.Config, req *UpdateRequest) error {
 		}
 		c.Rlimits = slices.DeleteFunc(c.Rlimits, func(l specs.POSIXRlimit) bool { return l.Type == limit.Type })
 		c.Rlimits = append(c.Rlimits, limit)
+	}
+	if req.Restart != "" {
+		policy, err := parseRestart(req.Restart)
+		if err == nil && c.AutoRemove && policy.Restarts() {
+			err = errdef.Newf(errdef.ErrInvalid, "container %s is removed when it ends: it can't have a restart policy", c.Name)
+		}
+		if err != nil {
+			return err
+		}
+		c.Restart = policy
 	}
 	for _, kv := range req.Env {
 		var err error

@@ -44,6 +44,7 @@ func (f *createFlags) bindProcess(cmd *cobra.Command) {
 	fl.UintVar(&r.StopTimeout, "stop-timeout", 10, "Timeout (in seconds) that containers stopped by user command have to exit")
 	fl.StringVar(&r.LogDriver, "log-driver", "", `Logging driver for the container ("k8s-file"|"json-file"|"none")`)
 	fl.StringArrayVar(&r.LogOpts, "log-opt", nil, "Logging driver options (path=FILE)")
+	fl.StringVar(&r.Restart, "restart", "", `Restart policy to apply when a container exits ("always"|"no"|"never"|"on-failure"|"unless-stopped")`)
 	fl.StringVar(&r.CIDFile, "cidfile", "", "Write the container ID to the file")
 	cmd.Flags().BoolP("help", "", false, "help for "+cmd.Name())
 }

@@ -37,7 +37,7 @@ func (r psRow) Mounts() string            { return "[" + strings.Join(r.c.Mounts
 func (r psRow) Pod() string               { return "" }
 func (r psRow) PodName() string           { return "" }
 func (r psRow) IsInfra() bool             { return false }
-func (r psRow) Restarts() int             { return 0 }
+func (r psRow) Restarts() int             { return r.e.RestartCount(r.c.ID) }
 func (r psRow) CIDFile() string           { return r.c.CIDFile }
 func (r psRow) ExposedPorts() string      { return strings.Join(r.c.Exposed, ", ") }
 func (r psRow) Networks() string          { return strings.Join(r.c.Networks, ",") }

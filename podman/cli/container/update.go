@@ -26,6 +26,7 @@ func NewUpdate(a *app.App) *cobra.Command {
 	bindResources(cmd, &req.Resources)
 	cmd.Flags().StringArrayVarP(&req.Env, "env", "e", nil, "Set environment variables in container")
 	cmd.Flags().StringArrayVar(&req.UnsetEnv, "unsetenv", nil, "Unset environment default variables in container")
+	cmd.Flags().StringVar(&req.Restart, "restart", "", `Restart policy to apply when a container exits ("always"|"no"|"never"|"on-failure"|"unless-stopped")`)
 	cmd.Flags().StringSliceVar(&req.Ulimits, "ulimit", nil, "Ulimit options")
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		name, rest, err := pick.one(e, args, "update requires the name or ID of a container or the --latest flag")

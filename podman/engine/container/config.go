@@ -36,16 +36,17 @@ type Config struct {
 	Labels       map[string]string `json:"labels,omitempty"`
 	Annotations  map[string]string `json:"annotations,omitempty"`
 
-	Terminal    bool   `json:"terminal,omitempty"`
-	Stdin       bool   `json:"stdin,omitempty"`
-	AutoRemove  bool   `json:"autoRemove,omitempty"`
-	CIDFile     string `json:"cidFile,omitempty"` // where the ID was written for scripts
-	StopSignal  int    `json:"stopSignal"`
-	StopTimeout uint   `json:"stopTimeout"` // seconds
-	DetachKeys  string `json:"detachKeys,omitempty"`
-	LogDriver   string `json:"logDriver"`
-	LogPath     string `json:"logPath,omitempty"`
-	Runtime     string `json:"runtime"`
+	Terminal    bool    `json:"terminal,omitempty"`
+	Stdin       bool    `json:"stdin,omitempty"`
+	AutoRemove  bool    `json:"autoRemove,omitempty"`
+	CIDFile     string  `json:"cidFile,omitempty"` // where the ID was written for scripts
+	StopSignal  int     `json:"stopSignal"`
+	StopTimeout uint    `json:"stopTimeout"` // seconds
+	DetachKeys  string  `json:"detachKeys,omitempty"`
+	LogDriver   string  `json:"logDriver"`
+	LogPath     string  `json:"logPath,omitempty"`
+	Runtime     string  `json:"runtime"`
+	Restart     Restart `json:"restart,omitzero"`
 
 	Mounts       []Mount               `json:"mounts,omitempty"`
 	Secrets      []Secret              `json:"secrets,omitempty"`
@@ -60,6 +61,15 @@ type Config struct {
 	ShmSize      int64                 `json:"shmSize"`                // bytes
 	ExposedPorts []string              `json:"exposedPorts,omitempty"` // "5000/tcp", from the image and --expose
 }
+
+// Restart is what happens when the container has ended by itself.
+type Restart struct {
+	Policy  string `json:"policy,omitempty"`  // no, always, on-failure or unless-stopped; "" is no
+	Retries uint   `json:"retries,omitempty"` // of on-failure; 0 is without end
+}
+
+// Restarts says whether the policy ever brings the container back.
+func (r Restart) Restarts() bool { return r.Policy != "" && r.Policy != "no" }
 
 // SecretFile and SecretEnv are the ways in which a container gets a secret.
 const (
