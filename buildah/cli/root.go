@@ -41,7 +41,7 @@ func NewRoot() *cobra.Command {
 	f.StringVar(&a.storageDriver, "storage-driver", "", "storage-driver")
 	f.StringSliceVar(&a.storageOpts, "storage-opt", nil, "storage driver option")
 	root.AddCommand(newAdd(a), newBuild(a), newCommit(a), newConfig(a), newContainers(a), newCopy(a), newFrom(a), newImages(a), newInfo(a),
-		newInspect(a), newLogin(a), newLogout(a), newMkcw(), newMount(a), newPrune(a), newPull(a), newPush(a), newRename(a), newRm(a), newRmi(a), newRun(a),
+		newInspect(a), newLogin(a), newLogout(a), newManifest(a), newMkcw(), newMount(a), newPrune(a), newPull(a), newPush(a), newRename(a), newRm(a), newRmi(a), newRun(a),
 		newTag(a), newUmount(a), newUnshare(a), newVersion())
 	if complete.Asked(os.Args[1:]) {
 		complete.Add(root, a.words())

@@ -61,7 +61,7 @@ func rules() []rule {
 		{importers: "podman", imported: module + "buildah/(cli|dockerfile)"},
 		{importers: "podman/engine", imported: module + "podman/cli|github.com/spf13/cobra|net/http$"},
 		{importers: "podman/engine/.", imported: module + "podman/engine$"},
-		{importers: "buildah/(build|dockerfile)(/|$)", imported: module + "buildah/(cli|buildcmd)|github.com/spf13/cobra"},
+		{importers: "buildah/(build|dockerfile)(/|$)", imported: module + "buildah/(cli|buildcmd|manifestcmd)|github.com/spf13/cobra"},
 		{importers: "shared/", imported: "github.com/spf13/cobra", but: "shared/(complete|cliout|cliflag|clitest)"},
 		{importers: "", imported: "go.podman.io/storage", but: "shared/store"},
 		{importers: "", imported: "github.com/moby/buildkit", but: "buildah/dockerfile"},

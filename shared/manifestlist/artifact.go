@@ -109,6 +109,7 @@ type Artifact struct {
 	LayerType     string // of all files; "" finds it out
 	ExcludeTitles bool
 	Subject       string // the image that it is about, or ""
+	Annotations   map[string]string
 
 	subject *v1.Descriptor
 }
@@ -123,7 +124,7 @@ const (
 // guidelines for artifact usage).
 func (a Artifact) entry(ctx context.Context) (entry, error) {
 	one := &artifact{content: map[digest.Digest][]byte{}, paths: map[digest.Digest]string{}}
-	m := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, ArtifactType: a.Type, Subject: a.subject, Layers: []v1.Descriptor{}}
+	m := v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, ArtifactType: a.Type, Subject: a.subject, Annotations: a.Annotations, Layers: []v1.Descriptor{}}
 	if m.ArtifactType == "" {
 		m.ArtifactType = unknownArtifact
 	}

@@ -109,17 +109,21 @@ type AddRequest struct {
 	Registry registry.Options
 }
 
-// Add adds to a list and gives its ID. Either all images are added or none.
-func (s Lists) Add(ctx context.Context, req AddRequest) (string, error) {
+// Add adds to a list and gives its ID and the digests of what was added. Either
+// all images are added or none.
+func (s Lists) Add(ctx context.Context, req AddRequest) (id string, added []digest.Digest, err error) {
 	img, err := s.Find(req.List)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	entries, err := s.entries(ctx, req)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return img.ID, update(s.Store, img.ID, func(l *list) error {
+	for _, e := range entries {
+		added = append(added, e.digest())
+	}
+	return img.ID, added, update(s.Store, img.ID, func(l *list) error {
 		for _, e := range entries {
 			req.Notes.apply(&e.Descriptor)
 			l.add(e)
@@ -174,22 +178,24 @@ type AnnotateRequest struct {
 	Subject string // the image that the list is about; for the list itself only
 }
 
-// Annotate changes a list and gives its ID.
-func (s Lists) Annotate(ctx context.Context, req AnnotateRequest) (string, error) {
+// Annotate changes a list and gives its ID and the digest of the image, if one
+// was changed.
+func (s Lists) Annotate(ctx context.Context, req AnnotateRequest) (id string, changed []digest.Digest, err error) {
 	img, err := s.Find(req.List)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if req.Image != "" {
-		return img.ID, s.annotateImage(ctx, img.ID, req)
+		d, err := s.annotateImage(ctx, img.ID, req)
+		return img.ID, []digest.Digest{d}, err
 	}
 	var subject *v1.Descriptor
 	if req.Subject != "" {
 		if subject, err = (finder{Lists: s}).subject(ctx, req.Subject); err != nil {
-			return "", err
+			return "", nil, err
 		}
 	}
-	return img.ID, update(s.Store, img.ID, func(l *list) error {
+	return img.ID, nil, update(s.Store, img.ID, func(l *list) error {
 		l.Index.Annotations = merged(l.Index.Annotations, req.Notes.Annotations)
 		if subject != nil {
 			l.Index.Subject = subject
@@ -198,16 +204,16 @@ func (s Lists) Annotate(ctx context.Context, req AnnotateRequest) (string, error
 	})
 }
 
-func (s Lists) annotateImage(ctx context.Context, id string, req AnnotateRequest) error {
+func (s Lists) annotateImage(ctx context.Context, id string, req AnnotateRequest) (digest.Digest, error) {
 	l, err := open(s.Store, id)
 	if err != nil {
-		return err
+		return "", err
 	}
 	d, err := s.instance(ctx, l, req.Image)
 	if err != nil {
-		return fmt.Errorf("finding instance for %q: %w", req.Image, err)
+		return "", fmt.Errorf("finding instance for %q: %w", req.Image, err)
 	}
-	return update(s.Store, id, func(l *list) error {
+	return d, update(s.Store, id, func(l *list) error {
 		entry, err := l.find(d)
 		if err == nil {
 			req.Notes.apply(entry)
@@ -238,21 +244,21 @@ func (s Lists) instance(ctx context.Context, l *list, name string) (digest.Diges
 	return "", errdef.Newf(errdef.ErrNotFound, "the list has no image with the digest %s", found[0].digest())
 }
 
-// Remove takes an image from a list and gives the list's ID. image is its
-// digest.
-func (s Lists) Remove(name, image string) (string, error) {
+// Remove takes an image from a list and gives the list's ID and the image's
+// digest, which is what image has to be.
+func (s Lists) Remove(name, image string) (string, digest.Digest, error) {
 	d, err := digest.Parse(image)
 	if err != nil {
-		return "", errdef.Newf(errdef.ErrInvalid, "removing from manifest list %s: invalid image digest %q: %w", name, image, err)
+		return "", "", errdef.Newf(errdef.ErrInvalid, "removing from manifest list %s: invalid image digest %q: %w", name, image, err)
 	}
 	img, err := s.Find(name)
 	if err == nil {
 		err = update(s.Store, img.ID, func(l *list) error { return l.remove(d) })
 	}
 	if err != nil {
-		return "", fmt.Errorf("removing from manifest list %s: %w", name, err)
+		return "", "", fmt.Errorf("removing from manifest list %s: %w", name, err)
 	}
-	return img.ID, nil
+	return img.ID, d, nil
 }
 
 // ParseAnnotations reads KEY=VALUE texts.

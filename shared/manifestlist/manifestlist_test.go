@@ -77,14 +77,14 @@ func TestListLives(t *testing.T) {
 	if again, err := s.Create(ctx, CreateRequest{Name: "l", Amend: true, Images: []string{"containers-storage:arm"}}); err != nil || again != id {
 		t.Errorf("amended: %q, %v", again, err)
 	}
-	if _, err := s.Annotate(ctx, AnnotateRequest{List: "l", Image: arm.String(), Notes: Notes{Variant: "v8", Features: []string{"f"}, Annotations: map[string]string{"x": "y"}}}); err != nil {
+	if _, _, err := s.Annotate(ctx, AnnotateRequest{List: "l", Image: arm.String(), Notes: Notes{Variant: "v8", Features: []string{"f"}, Annotations: map[string]string{"x": "y"}}}); err != nil {
 		t.Error(err)
 	}
 	file := filepath.Join(dir, "file.txt")
 	if err := os.WriteFile(file, []byte("text\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Add(ctx, AddRequest{List: "l", Artifact: &Artifact{Files: []string{file}, Type: "application/x", Subject: "amd"}}); err != nil {
+	if _, _, err := s.Add(ctx, AddRequest{List: "l", Artifact: &Artifact{Files: []string{file}, Type: "application/x", Subject: "amd"}}); err != nil {
 		t.Error(err)
 	}
 	doc, err := s.Inspect(ctx, "l", registry.Options{Retries: -1})
@@ -108,19 +108,19 @@ func TestListLives(t *testing.T) {
 		t.Errorf("annotations %v", doc.Annotations)
 	}
 	for _, d := range []string{arm.String(), doc.Manifests[2].Digest} {
-		if _, err := s.Remove("l", d); err != nil {
+		if _, _, err := s.Remove("l", d); err != nil {
 			t.Error(err)
 		}
 	}
 	// What is gone from the list is gone from its other documents, one change later.
-	if _, err := s.Annotate(ctx, AnnotateRequest{List: "l"}); err != nil {
+	if _, _, err := s.Annotate(ctx, AnnotateRequest{List: "l"}); err != nil {
 		t.Error(err)
 	}
 	docs, err := s.Store.List(id)
 	if err != nil || strings.Contains(string(docs.Instances), arm.String()) || string(docs.Artifacts) != "{}" {
 		t.Errorf("instances %s, artifacts %s, %v", docs.Instances, docs.Artifacts, err)
 	}
-	if _, err := s.Remove("l", arm.String()); !errors.Is(err, errdef.ErrNotFound) {
+	if _, _, err := s.Remove("l", arm.String()); !errors.Is(err, errdef.ErrNotFound) {
 		t.Errorf("removed twice: %v", err)
 	}
 }
@@ -151,7 +151,7 @@ func TestManyAddAtOnce(t *testing.T) {
 	for _, arch := range archs {
 		image(t, s.Store, "localhost/"+arch+":latest", arch)
 		all.Go(func() {
-			if _, err := s.Add(ctx, AddRequest{List: "l", Images: []string{arch}}); err != nil {
+			if _, _, err := s.Add(ctx, AddRequest{List: "l", Images: []string{arch}}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -1,3 +1,3 @@
-// Package manifest is `podman manifest`: the commands for lists of images, a
-// file per small group. It imports the engine, app and shared packages.
+// Package manifest is `podman manifest`, which is buildah's. It imports the
+// engine, app and buildah's package of the command.
 package manifest

@@ -1,10 +1,8 @@
-package manifest
+package manifestcmd
 
 import (
 	"strings"
 
-	"github.com/podsuite/podsuite/podman/cli/app"
-	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -13,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// newCreate is `podman manifest create`.
-func newCreate(a *app.App) *cobra.Command {
+// newCreate is `manifest create`.
+func newCreate(h Host) *cobra.Command {
 	var reg cliflag.Registry
 	var req manifestlist.CreateRequest
 	var annotations []string
@@ -23,15 +21,16 @@ func newCreate(a *app.App) *cobra.Command {
 		Short: "Create manifest list or image index",
 		Long:  "Creates manifest lists or image indexes.",
 		Args:  cobra.MinimumNArgs(1),
-		Example: "  podman manifest create mylist:v1.11\n  podman manifest create mylist:v1.11 arch-specific-image-to-add\n" +
-			"  podman manifest create --all mylist:v1.11 transport:tagged-image-to-add",
+		Example: "  " + h.Program + " manifest create mylist:v1.11\n  " + h.Program + " manifest create mylist:v1.11 arch-specific-image-to-add\n" +
+			"  " + h.Program + " manifest create --all mylist:v1.11 transport:tagged-image-to-add",
 	}
 	f := cmd.Flags()
 	f.BoolVar(&req.All, "all", false, "add all of the lists' images if the images to add are lists")
-	f.BoolVarP(&req.Amend, "amend", "a", false, "modify an existing list if one with the desired name already exists")
+	amend := map[bool]string{true: "a"}[h.podman()]
+	f.BoolVarP(&req.Amend, "amend", amend, false, "modify an existing list if one with the desired name already exists")
 	f.StringArrayVar(&annotations, "annotation", nil, "set annotations on the new list")
 	reg.BindTLS(f)
-	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
+	cmd.RunE = h.with(func(cmd *cobra.Command, lists manifestlist.Lists, args []string) error {
 		var err error
 		if req.Annotations, err = manifestlist.ParseAnnotations(annotations); err != nil {
 			return err
@@ -42,8 +41,8 @@ func newCreate(a *app.App) *cobra.Command {
 		ctx, stop := cliout.Interruptible(cmd.Context())
 		defer stop()
 		req.Name, req.Images = args[0], args[1:]
-		id, err := e.Lists().Create(ctx, req)
-		return printID(cmd, id, err)
+		id, err := lists.Create(ctx, req)
+		return h.print(cmd, id, nil, err)
 	})
 	return cmd
 }
@@ -63,30 +62,39 @@ func (n *notes) bind(f *pflag.FlagSet) {
 	f.StringVar(&n.Variant, "variant", "", "override the `Variant` of the specified image or artifact")
 }
 
+func (n *notes) bindOSFeatures(f *pflag.FlagSet) {
+	f.StringSliceVar(&n.OSFeatures, "os-features", nil, "override the OS `features` of the specified image or artifact")
+}
+
 func (n *notes) value() (manifestlist.Notes, error) {
 	var err error
 	n.Annotations, err = manifestlist.ParseAnnotations(n.annotations)
 	return n.Notes, err
 }
 
-// newAdd is `podman manifest add`.
-func newAdd(a *app.App) *cobra.Command {
+// newAdd is `manifest add`.
+func newAdd(h Host) *cobra.Command {
 	var reg cliflag.Registry
 	var n notes
 	var req manifestlist.AddRequest
 	var artifact manifestlist.Artifact
+	var artifactAnnotations []string
 	var isArtifact bool
 	cmd := &cobra.Command{
 		Use:     "add [options] LIST IMAGEORARTIFACT [IMAGEORARTIFACT...]",
 		Short:   "Add images or artifacts to a manifest list or image index",
 		Long:    "Adds an image or artifact to a manifest list or image index.",
 		Args:    cobra.MinimumNArgs(2),
-		Example: "  podman manifest add mylist:v1.11 image:v1.11-amd64\n  podman manifest add mylist:v1.11 transport:imageName",
+		Example: "  " + h.Program + " manifest add mylist:v1.11 image:v1.11-amd64\n  " + h.Program + " manifest add mylist:v1.11 transport:imageName",
 	}
 	f := cmd.Flags()
 	n.bind(f)
 	reg.Bind(f)
 	f.BoolVar(&req.All, "all", false, "add all of the list's images if the image is a list")
+	if !h.podman() {
+		n.bindOSFeatures(f)
+		f.StringArrayVar(&artifactAnnotations, "artifact-annotation", nil, "artifact `annotation`")
+	}
 	f.BoolVar(&isArtifact, "artifact", false, "add all arguments as artifact files rather than as images")
 	f.StringVar(&artifact.ConfigFile, "artifact-config", "", "path of the file to use as the artifact's configuration")
 	f.StringVar(&artifact.ConfigType, "artifact-config-type", "", "artifact configuration media type")
@@ -94,7 +102,7 @@ func newAdd(a *app.App) *cobra.Command {
 	f.StringVar(&artifact.LayerType, "artifact-layer-type", "", "artifact layer media type")
 	f.StringVar(&artifact.Subject, "artifact-subject", "", "artifact subject reference")
 	f.StringVar(&artifact.Type, "artifact-type", "", "override the artifact type")
-	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
+	cmd.RunE = h.with(func(cmd *cobra.Command, lists manifestlist.Lists, args []string) error {
 		req.List, req.Images = args[0], args[1:]
 		if isArtifact {
 			artifact.Files, req.Artifact = args[1:], &artifact
@@ -102,6 +110,9 @@ func newAdd(a *app.App) *cobra.Command {
 			return err
 		}
 		var err error
+		if artifact.Annotations, err = manifestlist.ParseAnnotations(artifactAnnotations); err != nil {
+			return err
+		}
 		if req.Notes, err = n.value(); err != nil {
 			return err
 		}
@@ -110,8 +121,8 @@ func newAdd(a *app.App) *cobra.Command {
 		}
 		ctx, stop := cliout.Interruptible(cmd.Context())
 		defer stop()
-		id, err := e.Lists().Add(ctx, req)
-		return printID(cmd, id, err)
+		id, added, err := lists.Add(ctx, req)
+		return h.print(cmd, id, added, err)
 	})
 	return cmd
 }
@@ -127,8 +138,8 @@ func needsArtifact(f *pflag.FlagSet) error {
 	return err
 }
 
-// newAnnotate is `podman manifest annotate`.
-func newAnnotate(a *app.App) *cobra.Command {
+// newAnnotate is `manifest annotate`.
+func newAnnotate(h Host) *cobra.Command {
 	var n notes
 	var req manifestlist.AnnotateRequest
 	var index bool
@@ -137,14 +148,14 @@ func newAnnotate(a *app.App) *cobra.Command {
 		Short:   "Add or update information about an entry in a manifest list or image index",
 		Long:    "Adds or updates information about an entry in a manifest list or image index.",
 		Args:    cobra.RangeArgs(1, 2),
-		Example: "  podman manifest annotate --annotation left=right mylist:v1.11 sha256:15352d97781ffdf357bf3459c037be3efac4133dc9070c2dce7eca7c05c3e736",
+		Example: "  " + h.Program + " manifest annotate --annotation left=right mylist:v1.11 sha256:15352d97781ffdf357bf3459c037be3efac4133dc9070c2dce7eca7c05c3e736",
 	}
 	f := cmd.Flags()
 	n.bind(f)
 	f.BoolVar(&index, "index", false, "apply --annotation values to the image index itself")
-	f.StringSliceVar(&n.OSFeatures, "os-features", nil, "override the OS `features` of the specified image or artifact")
+	n.bindOSFeatures(f)
 	f.StringVar(&req.Subject, "subject", "", "set the `subject` to which the image index refers")
-	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
+	cmd.RunE = h.with(func(cmd *cobra.Command, lists manifestlist.Lists, args []string) error {
 		if err := checkAnnotate(f, args, index || req.Subject != ""); err != nil {
 			return err
 		}
@@ -155,8 +166,8 @@ func newAnnotate(a *app.App) *cobra.Command {
 		}
 		ctx, stop := cliout.Interruptible(cmd.Context())
 		defer stop()
-		id, err := e.Lists().Annotate(ctx, req)
-		return printID(cmd, id, err)
+		id, changed, err := lists.Annotate(ctx, req)
+		return h.print(cmd, id, changed, err)
 	})
 	return cmd
 }
