@@ -8,7 +8,7 @@ GO      ?= go
 TAGS    := seccomp netgo osusergo exclude_graphdriver_btrfs exclude_graphdriver_zfs exclude_graphdriver_devicemapper
 LDFLAGS := -s -w -linkmode external -extldflags -static
 TOOLS   := podman buildah skopeo
-MONITOR := podman/engine/monitor/image/monitor
+MONITOR := podman/engine/monitor/image/program/monitor
 INIT    := shared/runtime/image/init
 IMAGES  := $(MONITOR) $(INIT)
 INITFLAGS := -std=gnu11 -Wall -Wextra -Werror -Os -static -nostdlib -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables \
@@ -38,12 +38,12 @@ bin/buildah: $(INIT)
 $(INIT): shared/runtime/init/init.c shared/runtime/init/ops.h Makefile
 	$(CC) $(INITFLAGS) -o $@ $<
 
-# The monitor's image is carried inside podman, so it comes first.
+# The monitor's program is carried inside podman, so it comes first.
 .PHONY: $(MONITOR)
-$(MONITOR):
+$(MONITOR): $(INIT) | deps
 	@if [ -f podman/monitor-image/main.go ]; then \
 		mkdir -p $(@D) bin && \
-		CGO_ENABLED=0 $(GO) build -ldflags "-s -w" -o bin/.monitor ./podman/monitor-image && \
+		CGO_ENABLED=1 $(GO) build -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o bin/.monitor ./podman/monitor-image && \
 		if cmp -s bin/.monitor $@; then rm bin/.monitor; else mv bin/.monitor $@; fi; \
 	fi
 

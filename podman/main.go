@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 
 	"github.com/podsuite/podsuite/podman/cli"
-	"github.com/podsuite/podsuite/podman/engine/monitor"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/store"
 )
@@ -15,7 +14,6 @@ func main() {
 	// Most commands end before they have used 16 MB: no collection is worth
 	// its time before that.
 	debug.SetGCPercent(400)
-	monitor.MaybeLaunch()
 	if store.MaybeInit() {
 		return
 	}

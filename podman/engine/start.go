@@ -10,6 +10,7 @@ import (
 
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/podman/engine/monitor"
+	"github.com/podsuite/podsuite/podman/engine/monitor/image"
 	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network"
@@ -59,7 +60,12 @@ func (e *Engine) launcher(id string, ports []*os.File) (*monitor.Launcher, error
 	if err := mkdirPrivate(dir); err != nil {
 		return nil, err
 	}
-	return monitor.Prepare(dir, ports)
+	program, err := image.Open(filepath.Join(e.Store.GraphRoot(), "podman"))
+	if err != nil {
+		return nil, err
+	}
+	defer program.Close()
+	return monitor.Prepare(program, dir, ports)
 }
 
 // startWith starts the container with a launcher that is up already, or nil.
@@ -203,14 +209,8 @@ func (e *Engine) connect(ctx context.Context, c *container.Config) error {
 // launchRequest tells the launcher what to start and where to record it.
 func (e *Engine) launchRequest(c *container.Config, held int, createOnly bool) monitor.Request {
 	dir := e.Store.ContainerRunDir(c.ID)
-	// Without its lean image the monitor is a whole podman: slower to start
-	// and larger, and otherwise the same.
-	image, err := monitor.InstallImage(filepath.Join(e.Store.GraphRoot(), "podman"))
-	if err != nil {
-		image = ""
-	}
 	r := monitor.Request{ID: c.ID, Bundle: dir, Runtime: c.Runtime, StateDir: e.runtimeDir(), Systemd: e.systemdCgroups(),
-		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Image: image, Held: held, CreateOnly: createOnly,
+		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Held: held, CreateOnly: createOnly,
 		Exit:    []string{filepath.Join(dir, exitFile), filepath.Join(e.Store.ContainerDir(c.ID), exitFile)},
 		Cleanup: append(append([]string(nil), e.Self...), "container", "cleanup", c.ID)}
 	if c.LogDriver != "none" {

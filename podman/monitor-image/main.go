@@ -1,20 +1,11 @@
-// The lean image that watches one container for as long as it lives. podman
-// carries it inside and becomes it once the container runs: children, pids
-// and open files stay, and the memory of a whole podman goes.
+// The program that creates, starts and watches one container. podman carries
+// it inside, so that a start costs no second start of a whole podman.
 package main
 
 import (
 	"os"
 
-	"github.com/podsuite/podsuite/podman/engine/monitor/loop"
-	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
+	"github.com/podsuite/podsuite/podman/engine/monitor"
 )
 
-func main() {
-	spec, ok := wire.ParseSpec(os.Args[1:])
-	if !ok {
-		os.Stderr.WriteString("podman-monitor: started by podman only\n")
-		os.Exit(2)
-	}
-	loop.Run(spec)
-}
+func main() { monitor.Main(os.Args) }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/memfile"
 )
 
 // initImage holds the init program, put there by `make build`.
@@ -28,30 +29,8 @@ var sealedInit = sync.OnceValues(func() (*os.File, error) {
 	if err != nil {
 		return nil, errdef.Newf(errdef.ErrUnsupported, "this program was built without its container init: build it with make")
 	}
-	return sealed("container-init", image)
+	return memfile.Sealed("container-init", image)
 })
-
-// sealed makes an immutable file in memory.
-func sealed(name string, content []byte) (*os.File, error) {
-	const executable = 0x10 // MFD_EXEC, which kernels before 6.3 don't know
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|executable)
-	if errors.Is(err, unix.EINVAL) {
-		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("create memory file: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), name)
-	_, err = f.Write(content)
-	if err == nil {
-		_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("fill memory file: %w", err)
-	}
-	return f, nil
-}
 
 // Kinds of struct message.
 const (
@@ -96,7 +75,7 @@ func spawn(p *program, streams [3]*os.File, extra []*os.File) (_ *spawned, err e
 	if err != nil {
 		return nil, err
 	}
-	program, err := sealed("container-program", list)
+	program, err := memfile.Sealed("container-program", list)
 	if err != nil {
 		return nil, err
 	}

@@ -23,10 +23,10 @@ type Launcher struct {
 	dir  string
 }
 
-// Prepare starts a launcher whose attach socket will lie in dir as "attach";
-// held are descriptors that stay open while the container lives. Abandon or
-// Launch must follow.
-func Prepare(dir string, held []*os.File) (*Launcher, error) {
+// Prepare starts a launcher, executing image (see package image). Its attach
+// socket will lie in dir as "attach"; held are descriptors that stay open while
+// the container lives. Abandon or Launch must follow.
+func Prepare(image *os.File, dir string, held []*os.File) (*Launcher, error) {
 	fail := func(err error) (*Launcher, error) { return nil, fmt.Errorf("start the monitor: %w", err) }
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -41,7 +41,7 @@ func Prepare(dir string, held []*os.File) (*Launcher, error) {
 		return fail(err)
 	}
 	defer listen.Close()
-	cmd := exec.Command("/proc/self/exe")
+	cmd := exec.Command("/proc/self/fd/" + strconv.Itoa(int(image.Fd())))
 	cmd.Args = []string{launcherName}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = append([]*os.File{theirs, listen}, held...)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// launcherName is the argv[0] under which podman is the launcher.
+// launcherName is the argv[0] under which the image is the launcher.
 const launcherName = "podman-launch"
 
 // The launcher's inherited descriptors.
@@ -38,7 +39,6 @@ type Request struct {
 	State      string   `json:"state"`                // the file that gets the running state
 	Exit       []string `json:"exit"`                 // the files that get the exit record
 	Cleanup    []string `json:"cleanup"`              // the command that cleans up after the exit
-	Image      string   `json:"image,omitempty"`      // the lean monitor image
 	Held       int      `json:"held,omitempty"`       // how many port descriptors follow
 	Attach     bool     `json:"attach,omitempty"`     // the starting command gets the output
 	CreateOnly bool     `json:"createOnly,omitempty"` // leave the process created, not started
@@ -54,16 +54,24 @@ type State struct {
 	Boot      string `json:"boot"`
 }
 
-// MaybeLaunch becomes the launcher, and never returns, where the program was
-// started as one. It must come first in main.
-func MaybeLaunch() {
-	if len(os.Args) == 0 || os.Args[0] != launcherName {
-		return
+// Main is the launcher and the monitor: what the program that package image
+// carries does. It never returns.
+func Main(args []string) {
+	if len(args) > 0 && args[0] == launcherName {
+		// A launch ends before it has used 16 MB: no collection is worth its
+		// time before that.
+		debug.SetGCPercent(400)
+		err := launch()
+		code := runtime.ExitCode(err, errdef.ExitCode(err, 126))
+		wire.Send(fdControl, wire.Failed, []byte(strconv.Itoa(code)+" "+err.Error()), 0)
+		os.Exit(1)
 	}
-	err := launch()
-	code := runtime.ExitCode(err, errdef.ExitCode(err, 126))
-	wire.Send(fdControl, wire.Failed, []byte(strconv.Itoa(code)+" "+err.Error()), 0)
-	os.Exit(1)
+	if spec, ok := wire.ParseSpec(args[1:]); ok {
+		loop.Run(spec)
+		os.Exit(0)
+	}
+	os.Stderr.WriteString("podman-monitor: started by podman only\n")
+	os.Exit(2)
 }
 
 // launch starts the container and turns into its monitor. It returns only
@@ -117,7 +125,7 @@ func launch() error {
 	if err := wire.Send(fdControl, wire.Started, []byte(strconv.Itoa(spec.Pid)), 0); err != nil && err != unix.EPIPE {
 		return undo(fmt.Errorf("report the start: %w", err))
 	}
-	become(req.Image, &spec)
+	become(&spec)
 	return nil
 }
 
@@ -176,17 +184,13 @@ func pipe(output bool) (theirs *os.File, ours int, err error) {
 	return os.NewFile(uintptr(p[0]), "input"), p[1], nil
 }
 
-// becomeAfter is how long the launcher watches by itself. Most containers that
+// becomeAfter is how long the launcher watches as it is. Most containers that
 // a user waits for are over by then, without a further program's start.
 const becomeAfter = 100 * time.Millisecond
 
-// become turns this process into the monitor: its lean image where there is
-// one, else the loop in this one.
-func become(image string, spec *wire.Spec) {
-	if image == "" {
-		loop.Run(*spec)
-		os.Exit(0)
-	}
+// become turns the launcher into the monitor. That executes the image anew,
+// and so gives back the memory that the launch took.
+func become(spec *wire.Spec) {
 	if loop.RunFor(spec, becomeAfter) {
 		os.Exit(0)
 	}
@@ -196,7 +200,7 @@ func become(image string, spec *wire.Spec) {
 	for i := range spec.Held {
 		keepOnExec(spec.Hold + i)
 	}
-	unix.Exec(image, spec.Args(), append(os.Environ(), "GOMAXPROCS=1"))
+	unix.Exec("/proc/self/exe", spec.Args(), append(os.Environ(), "GOMAXPROCS=1"))
 	loop.Run(*spec) // the image can't be executed
 	os.Exit(0)
 }
