@@ -269,7 +269,7 @@ func (s *stage) argValue(v dockerfile.ArgValue) (string, bool, error) {
 	if value, ok := s.b.plan.Args[v.Name]; ok {
 		return value, true, nil
 	}
-	value, ok := platformArgs()[v.Name]
+	value, ok := s.b.req.platformArgs()[v.Name]
 	return value, ok, nil
 }
 

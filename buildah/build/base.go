@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/podsuite/podsuite/buildah/dockerfile"
@@ -60,12 +60,20 @@ func (s *stage) fromStage(parent *stage) {
 
 func (s *stage) fromImage(ctx context.Context, name string) error {
 	if name == "scratch" {
-		s.doc = &imageDoc{Platform: spec.Platform{Architecture: runtime.GOARCH, OS: "linux"}}
+		p, err := s.platform()
+		if err != nil {
+			return err
+		}
+		s.doc = &imageDoc{Platform: specPlatform(p)}
 		s.doc.RootFS.Type = "layers"
 		s.doc.Config.WorkingDir = "/"
 		return nil
 	}
-	image, fullName, err := s.b.image(ctx, name)
+	p, err := s.wanted()
+	if err != nil {
+		return err
+	}
+	image, fullName, err := s.b.image(ctx, name, p)
 	if err != nil {
 		return err
 	}
@@ -121,7 +129,7 @@ func (b *builder) source(ctx context.Context, name string, stage int) (dir, id s
 			return dir, "container:" + id, err
 		}
 	}
-	image, _, err := b.image(ctx, name)
+	image, _, err := b.image(ctx, name, b.req.Platform)
 	if err != nil {
 		return "", "", err
 	}
@@ -158,11 +166,11 @@ func (s *stage) source() (dir, id string, err error) {
 }
 
 // image finds an image by the name in a Containerfile, pulling it as the
-// request says.
-func (b *builder) image(ctx context.Context, name string) (store.Image, string, error) {
+// request says. An empty platform is any that the store has.
+func (b *builder) image(ctx context.Context, name string, p v1.Platform) (store.Image, string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	image, err := b.lookUp(ctx, name)
+	image, err := b.lookUp(ctx, name, p)
 	if err != nil {
 		return store.Image{}, "", err
 	}

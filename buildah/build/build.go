@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -35,9 +34,6 @@ func Build(ctx context.Context, st *store.Store, cfg *config.Config, rt ocirunti
 	}
 	plan, ignore, err := req.load()
 	if err != nil {
-		return "", err
-	}
-	if err := checkPlatforms(plan); err != nil {
 		return "", err
 	}
 	if err := Heal(ctx, st, cfg, rt); err != nil {
@@ -106,10 +102,7 @@ func (b *builder) close() error {
 func (b *builder) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	done := map[int]chan struct{}{}
-	var slots chan struct{}
-	if b.req.Jobs > 0 {
-		slots = make(chan struct{}, b.req.Jobs)
-	}
+	slots := b.req.slots
 	for i, planned := range b.plan.Stages {
 		s := newStage(b, planned, i == len(b.plan.Stages)-1)
 		b.stages[planned.Index] = s
@@ -265,31 +258,4 @@ func lastError(err error, what string) error {
 		return fmt.Errorf("%s: %w", what, pathErr.Err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
-}
-
-func checkPlatforms(plan *dockerfile.Plan) error {
-	for _, s := range plan.Stages {
-		if s.Platform != "" && !hostPlatform(s.Platform) {
-			return errdef.Newf(errdef.ErrUnsupported, "%s:%d: FROM --platform=%s: only the host's platform, linux/%s, can be built",
-				plan.File.Name, s.Line, s.Platform, runtime.GOARCH)
-		}
-	}
-	return nil
-}
-
-func hostPlatform(p string) bool {
-	parts := strings.Split(p, "/")
-	if parts[0] != "linux" && len(parts) > 1 {
-		return false
-	}
-	arch := parts[min(1, len(parts)-1)]
-	switch arch {
-	case "x86_64":
-		arch = "amd64"
-	case "aarch64":
-		arch = "arm64"
-	case "linux":
-		return true
-	}
-	return arch == runtime.GOARCH
 }

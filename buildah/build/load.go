@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -32,7 +31,7 @@ func (r *Request) load() (*dockerfile.Plan, *fscopy.Ignore, error) {
 	}
 	r.addLabelStep(file)
 	plan, err := file.Plan(dockerfile.PlanOptions{
-		Args: r.Args, Platform: platformArgs(), Target: r.Target, From: r.From,
+		Args: r.Args, Platform: r.platformArgs(), Target: r.Target, From: r.From,
 		Contexts: slices.Sorted(maps.Keys(r.Contexts)), KeepAll: r.KeepUnused,
 	})
 	if err != nil {
@@ -84,9 +83,6 @@ func (r *Request) preprocess(file string, data []byte) ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
-
-// HostPlatform is "OS/ARCH" of the host.
-func HostPlatform() string { return "linux/" + runtime.GOARCH }
 
 // FindFile finds the Containerfile of a context directory.
 func FindFile(dir string) (string, error) {
@@ -204,19 +200,6 @@ func nameError(err error) string {
 	return strings.TrimPrefix(err.Error(), "invalid reference format: ")
 }
 
-// platformArgs are the arguments that every build knows. Build and target
-// platform are the host's.
-func platformArgs() map[string]string {
-	args := map[string]string{}
-	for _, side := range []string{"TARGET", "BUILD"} {
-		args[side+"PLATFORM"] = "linux/" + runtime.GOARCH
-		args[side+"OS"] = "linux"
-		args[side+"ARCH"] = runtime.GOARCH
-		args[side+"VARIANT"] = ""
-	}
-	return args
-}
-
 // predefinedArg tells whether RUN gets the argument without an ARG for it.
 func predefinedArg(name string) bool {
 	switch name {
@@ -240,17 +223,4 @@ func MatchName(image store.Image, name string) (string, error) {
 		}
 	}
 	return "", errdef.Newf(errdef.ErrNotFound, "%s: image not known", name)
-}
-
-// CheckPlatform refuses a platform that is not the host's.
-func CheckPlatform(platform string) error {
-	parts := strings.Split(platform, "/")
-	if len(parts) > 3 || slices.Contains(parts, "") {
-		return errdef.Newf(errdef.ErrInvalid,
-			"building system context: invalid platform syntax for --platform=%q: %q: cannot parse platform specifier: invalid argument", platform, platform)
-	}
-	if !hostPlatform(platform) {
-		return errdef.Newf(errdef.ErrUnsupported, "platform %q is not supported: only the host's, linux/%s, can be built", platform, runtime.GOARCH)
-	}
-	return nil
 }

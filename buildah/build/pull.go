@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
@@ -12,7 +14,7 @@ import (
 )
 
 // lookUp finds an image in the store, or pulls it, as the request's policy says.
-func (b *builder) lookUp(ctx context.Context, name string) (store.Image, error) {
+func (b *builder) lookUp(ctx context.Context, name string, p v1.Platform) (store.Image, error) {
 	if !ref.HasTransport(name) && !ref.IsHex(name) {
 		if _, err := ref.Parse(name); err != nil {
 			return store.Image{}, errdef.Newf(errdef.ErrInvalid, "parsing reference %q: %s", name, nameError(err))
@@ -23,7 +25,7 @@ func (b *builder) lookUp(ctx context.Context, name string) (store.Image, error) 
 		policy = PullMissing
 	}
 	id, err := imgcopy.Pull(ctx, b.st, b.cfg, name, imgcopy.PullOptions{
-		Policy: policy, Progress: b.progress(), Registry: b.req.Registry, Platform: b.req.Platform,
+		Policy: policy, Progress: b.progress(), Registry: b.req.Registry, Platform: p,
 		Choose: cliout.NewChooser(os.Stdin, os.Stdout),
 	})
 	if err != nil {

@@ -50,7 +50,7 @@ type Request struct {
 
 	Layers                      bool       // an image for each step, and the cache
 	NoCache                     bool       // don't look into the cache
-	Jobs                        int        // stages at once; 0 = as many as there are
+	Jobs                        int        // stages at once, of all platforms; 0 = as many as there are
 	KeepUnused                  bool       // build stages that the target does not need
 	Timestamp                   *time.Time // of image, history and files
 	SourceDate                  *time.Time // of image and history
@@ -63,7 +63,7 @@ type Request struct {
 	Version                     string // of the program, for the identity label
 	Run                         RunOptions
 	Registry                    registry.Options // for pulls
-	Platform                    v1.Platform      // of images that are pulled; the host's where empty
+	Platform                    v1.Platform      // of the image, and of those that are pulled; the host's where empty
 	AddFiles                    []string         // "source:destination", put into the image and not into the working container
 	Network                     string           // "", "private", "host", "none", names of networks or the path of a namespace
 	Stdin                       *os.File         // of RUN
@@ -74,6 +74,9 @@ type Request struct {
 
 	Stdout io.Writer // progress and the output of RUN; a *os.File goes to RUN as it is
 	Stderr io.Writer
+
+	several bool          // this is one of several platforms that are built at once
+	slots   chan struct{} // a stage that works holds one; nil = there is no limit
 }
 
 // KeyValue is a name with its value.

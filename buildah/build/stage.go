@@ -56,6 +56,9 @@ func (s *stage) say(format string, args ...any) {
 	if s.b.plan.Total > 1 {
 		format = fmt.Sprintf("[%d/%d] ", s.planned.Index+1, s.b.plan.Total) + format
 	}
+	if s.b.req.several {
+		format = "[" + platformText(s.b.req.target()) + "] " + format
+	}
 	s.b.out.line(format, args...)
 }
 
@@ -173,7 +176,7 @@ func (s *stage) keep(ctx context.Context, step *dockerfile.Step, action *action,
 }
 
 func (s *stage) key(step *dockerfile.Step, inputs []string) string {
-	parts := []string{s.imageID, s.b.req.format(), step.Original, fmt.Sprint(s.b.req.LayerLabels, s.b.req.DropLabels, s.b.req.DropAnnotations, s.b.req.Timestamp, s.b.req.SourceDate, s.b.req.ClampTimes, s.b.req.NoHistory, s.b.req.NoIdentity, s.b.req.NoCreated)}
+	parts := []string{s.imageID, s.doc.platform(), s.b.req.format(), step.Original, fmt.Sprint(s.b.req.LayerLabels, s.b.req.DropLabels, s.b.req.DropAnnotations, s.b.req.Timestamp, s.b.req.SourceDate, s.b.req.ClampTimes, s.b.req.NoHistory, s.b.req.NoIdentity, s.b.req.NoCreated)}
 	for _, doc := range step.Heredocs() {
 		parts = append(parts, doc.Content)
 	}

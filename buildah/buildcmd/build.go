@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -41,7 +42,8 @@ type buildFlags struct {
 
 	args, labels, annotations, env, contexts, secrets, ssh, platforms, tags []string
 	layerLabels, argFiles, outputs                                          []string
-	os, arch, variant, iidFile, logFile, cacheTTL                           string
+	os, arch, variant, iidFile, logFile, cacheTTL, manifest                 string
+	targets                                                                 []v1.Platform
 	identity, created, inheritLabels, inheritAnnotations, skipUnused        bool
 	rm, compress, squash, squashAll, stdin, trust, allPlatforms             bool
 }
@@ -117,6 +119,7 @@ func (o *buildFlags) bindImage(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.layerLabels, "layer-label", []string{}, "set metadata for an intermediate image")
 	f.BoolVar(&r.NoHistory, "omit-history", false, "omit build history information from built image")
 	f.StringSliceVar(&r.OSFeatures, "os-feature", nil, "set required OS `feature` for the target image in addition to values from the base image")
+	f.StringVar(&o.manifest, "manifest", "", "add the image to the specified manifest list. Creates manifest list if it does not exist")
 	f.StringVar(&r.OSVersion, "os-version", "", "set required OS `version` for the target image instead of the value from the base image")
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "output destination (format: type=local,dest=path)")
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "tagged `name` to apply to the built image")
@@ -176,6 +179,13 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 	if err := o.request(cmd); err != nil {
 		return err
 	}
+	switch {
+	case len(o.targets) < 2:
+	case o.iidFile != "":
+		return errdef.Newf(errdef.ErrInvalid, "building multiple images, but iidfile %q can only be used to store one image ID", o.iidFile)
+	case len(outputs) > 0:
+		return errdef.Newf(errdef.ErrInvalid, "building multiple images, but --output %q can only be used for one", o.outputs[0])
+	}
 	// An ordinary user's namespace is entered before anything is fetched.
 	st, cfg, err := o.host.Open()
 	if err != nil {
@@ -203,7 +213,7 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 	if slices.ContainsFunc(outputs, func(o build.Output) bool { return o.Dest == "-" }) {
 		o.req.Quiet, out = true, os.Stderr // standard output is the archive's
 	}
-	id, err := build.Build(ctx, st, cfg, rt, o.req)
+	ids, err := build.All(ctx, st, cfg, rt, o.req, o.targets, o.manifest)
 	if err != nil && ctx.Err() != nil {
 		return &errdef.Exit{Code: 130, Err: errors.New("build interrupted")}
 	}
@@ -211,14 +221,14 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	for _, output := range outputs {
-		if err := build.Export(ctx, st, id, output); err != nil {
+		if err := build.Export(ctx, st, ids[0], output); err != nil {
 			return err
 		}
 	}
 	if o.iidFile != "" {
-		return os.WriteFile(o.iidFile, []byte("sha256:"+id), 0o644)
+		return os.WriteFile(o.iidFile, []byte("sha256:"+ids[0]), 0o644)
 	}
-	_, err = fmt.Fprintln(out, id)
+	_, err = fmt.Fprintln(out, strings.Join(ids, "\n"))
 	return err
 }
 
@@ -284,28 +294,25 @@ func (o *buildFlags) request(cmd *cobra.Command) error {
 	return err
 }
 
-// platform checks that the image is for a platform that can be built.
+// platform sets the platforms that are built for; none is the host's.
 func (o *buildFlags) platform() error {
 	if o.allPlatforms {
-		return errdef.Newf(errdef.ErrUnsupported, "--all-platforms is not supported: only the host's platform can be built")
+		return errdef.Newf(errdef.ErrUnsupported, "--all-platforms is not supported: name them with --platform")
 	}
-	platforms := o.platforms
-	if o.os != "" || o.arch != "" || o.variant != "" {
-		host := strings.SplitN(build.HostPlatform(), "/", 2)
-		platform := []string{o.os, o.arch}
-		for i := range platform {
-			if platform[i] == "" {
-				platform[i] = host[i]
-			}
+	one := v1.Platform{OS: o.os, Architecture: o.arch, Variant: o.variant}
+	if o.os+o.arch+o.variant != "" {
+		if len(o.platforms) > 0 {
+			return errdef.Newf(errdef.ErrInvalid, "building system context: invalid --platform may not be used with --os, --arch, or --variant")
 		}
-		if o.variant != "" {
-			platform = append(platform, o.variant)
-		}
-		platforms = append(platforms, strings.Join(platform, "/"))
+		o.targets = []v1.Platform{one}
 	}
-	for _, p := range platforms {
-		if err := build.CheckPlatform(p); err != nil {
+	for _, text := range o.platforms {
+		p, err := build.ParsePlatform(text)
+		if err != nil {
 			return err
+		}
+		if !slices.ContainsFunc(o.targets, p.Equals) {
+			o.targets = append(o.targets, p)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/store"
 )
 
 type commitFlags struct {
@@ -24,7 +26,7 @@ type commitFlags struct {
 	times                             buildcmd.TimeFlags
 	refused                           buildcmd.Refused
 	annotations                       []string
-	config, iidFile, pull             string
+	config, iidFile, pull, manifest   string
 	identity, created, rm, compressed bool
 }
 
@@ -56,6 +58,7 @@ on an image, the layers of that image.`,
 	f.StringVar(&o.config, "config", "", "apply configuration JSON `file` to the committed image")
 	f.BoolVar(&o.created, "created-annotation", true, `set an "org.opencontainers.image.created" annotation in the image`)
 	f.BoolVarP(&o.compressed, "disable-compression", "D", true, "don't compress layers")
+	f.StringVar(&o.manifest, "manifest", "", "add the image to the specified manifest list")
 	f.StringVarP(&r.Format, "format", "f", os.Getenv("BUILDAH_FORMAT"), "`format` of the image manifest and metadata")
 	f.BoolVar(&o.identity, "identity-label", true, "add default builder label")
 	f.StringVar(&o.iidFile, "iidfile", "", "write the image ID to the file")
@@ -86,23 +89,24 @@ func runCommit(cmd *cobra.Command, a *app, o *commitFlags, container, destinatio
 			return err
 		}
 	}
-	remote := ref.HasTransport(destination)
-	if destination != "" && !remote {
+	if destination != "" && !ref.HasTransport(destination) {
 		if o.commit.Names, err = build.TagNames([]string{destination}); err != nil {
 			return errdef.Newf(errdef.ErrInvalid, "cannot parse input: %q: %s", destination, build.NameError(destination))
 		}
 	}
 	return a.work(r, func() error {
+		if o.manifest != "" {
+			if err := build.CheckList(r.Store, o.manifest); err != nil {
+				return err
+			}
+		}
 		w, err := build.Open(*r, container)
 		if err != nil {
 			return err
 		}
 		ctx, stop := cliout.Interruptible(cmd.Context())
 		defer stop()
-		id, err := w.Commit(ctx, o.commit)
-		if err == nil && remote {
-			err = pushCommitted(ctx, r, id, destination)
-		}
+		id, err := o.image(ctx, w, destination)
 		if err == nil && o.rm {
 			err = w.Remove()
 		}
@@ -117,8 +121,40 @@ func runCommit(cmd *cobra.Command, a *app, o *commitFlags, container, destinatio
 	})
 }
 
-// pushCommitted sends the image where it was to go. It stays in the store, without
-// a name.
+// image makes the image, takes it where it is to go, and gives its ID.
+func (o *commitFlags) image(ctx context.Context, w *build.Workplace, destination string) (string, error) {
+	r := &o.work
+	if !ref.HasTransport(destination) {
+		id, err := w.Commit(ctx, o.commit)
+		if err == nil && o.manifest != "" {
+			err = build.AddToList(ctx, r.Store, r.Config, o.manifest, id)
+		}
+		return id, err
+	}
+	if o.manifest != "" {
+		return "", errdef.Newf(errdef.ErrInvalid, "--manifest is for images of the store: %q is elsewhere", destination)
+	}
+	before, err := r.Store.Images()
+	if err != nil {
+		return "", err
+	}
+	id, err := w.Commit(ctx, o.commit)
+	if err != nil {
+		return "", err
+	}
+	err = pushCommitted(ctx, r, id, destination)
+	if slices.ContainsFunc(before, func(i store.Image) bool { return i.ID == id }) {
+		return id, err
+	}
+	// The store was only its way to the destination, unless that is the store.
+	if image, ierr := r.Store.Image(id); ierr == nil && len(image.Names) == 0 {
+		_, ierr = r.Store.RemoveImage(id)
+		err = errors.Join(err, ierr)
+	}
+	return id, err
+}
+
+// pushCommitted sends the image where it was to go.
 func pushCommitted(ctx context.Context, r *build.WorkRequest, id, destination string) error {
 	p := imgcopy.PushOptions{Registry: r.Registry}
 	if !r.Quiet {
