@@ -127,3 +127,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzTransport: a reference is refused, or written out means the same.
+func FuzzTransport(f *testing.F) {
+	for _, s := range []string{
+		"docker://h:5000/a/b:t@sha256:" + hex64, "oci:/a/b:c", "oci:/a@3", "oci-archive:x.tar:n", "docker-archive:x.tar:@2", "docker-archive:x:a/b:1",
+		"dir:/x", "docker-daemon:a:1", "containers-storage:[overlay@/g+/r:a=b]x:1@" + hex64, "tarball:a:b", "sif:x",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		l, err := ParseTransport(s)
+		if err != nil {
+			return
+		}
+		again, err := ParseTransport(l.String())
+		if err != nil || again.String() != l.String() {
+			t.Errorf("%q: %q means %q, %v", s, l.String(), again.String(), err)
+		}
+	})
+}
