@@ -372,7 +372,7 @@ func TestFullDiskLeavesNothing(t *testing.T) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	_ = w.WriteHeader(&tar.Header{Name: "huge", Mode: 0o644, Size: 8 << 20})
-	_, _ = w.Write(make([]byte, 8<<20))
+	_, _ = w.Write(bytes.Repeat([]byte("x"), 8<<20))
 	_ = w.Close()
 	if _, err := s.StageLayer(context.Background(), Blob{Size: -1}, &b); !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("got %v", err)

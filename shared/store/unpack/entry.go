@@ -1,6 +1,7 @@
 package unpack
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -105,9 +106,17 @@ func (u *unpacker) createFile(e *entry, contents io.Reader) error {
 		return pathError("create", e.name, err)
 	}
 	e.file = fd
+	hole := false // at the end of what was written
 	for {
 		n, readErr := contents.Read(u.buf)
-		for b := u.buf[:n]; len(b) > 0 && err == nil; {
+		b := u.buf[:n]
+		if n >= minHole && allZero(b) {
+			hole, b = true, nil
+			_, err = unix.Seek(fd, int64(n), io.SeekCurrent)
+		} else if n > 0 {
+			hole = false
+		}
+		for len(b) > 0 && err == nil {
 			var m int
 			m, err = unix.Write(fd, b)
 			if err == unix.EINTR {
@@ -120,13 +129,28 @@ func (u *unpacker) createFile(e *entry, contents io.Reader) error {
 			return pathError("write", e.name, err)
 		}
 		if readErr == io.EOF {
-			return nil
+			break
 		}
 		if readErr != nil {
 			_ = unix.Close(fd)
 			return tarError(readErr)
 		}
 	}
+	if hole {
+		if err := unix.Ftruncate(fd, e.hdr.Size); err != nil {
+			_ = unix.Close(fd)
+			return pathError("write", e.name, err)
+		}
+	}
+	return nil
+}
+
+// minHole is the number of zeros from which on they take no place on the disk,
+// so that a few bytes of a layer can't fill it.
+const minHole = 4 << 10
+
+func allZero(b []byte) bool {
+	return b[0] == 0 && bytes.Equal(b[1:], b[:len(b)-1])
 }
 
 func (u *unpacker) createDir(e *entry) error {

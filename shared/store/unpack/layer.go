@@ -149,6 +149,9 @@ func tarError(err error) error {
 func (u *unpacker) entry(hdr *tar.Header) error {
 	var contents io.Reader = u.tr
 	recorded := hdr.Name
+	if hdr.Size > maxSparse && isSparse(hdr) {
+		return errdef.Newf(errdef.ErrInvalid, "layer has the sparse file %q of %d bytes, more than %d", hdr.Name, hdr.Size, int64(maxSparse))
+	}
 	if hdr.Size > 0 {
 		u.crc.Reset()
 		contents = io.TeeReader(u.tr, u.crc)
@@ -180,11 +183,27 @@ func (u *unpacker) entry(hdr *tar.Header) error {
 	return u.split.segment(u.tr.RawBytes())
 }
 
+// maxPadding bounds what follows a tar's end, in bytes: it is kept, and tar
+// itself pads to 10 KB, or to the blocks of a tape.
+const maxPadding = 16 << 20
+
+// maxSparse bounds a file that takes no place in the tar, in bytes: all of it
+// has to be read.
+const maxSparse = 64 << 30
+
+func isSparse(hdr *tar.Header) bool {
+	return hdr.PAXRecords["GNU.sparse.major"] != "" || hdr.PAXRecords["GNU.sparse.map"] != "" || hdr.Typeflag == tar.TypeGNUSparse
+}
+
 // padding reads what follows the tar's end and records it.
 func (u *unpacker) padding(r io.Reader) error {
 	buf := make([]byte, 1<<20)
+	total := 0
 	for {
 		n, err := r.Read(buf)
+		if total += n; total > maxPadding {
+			return errdef.Newf(errdef.ErrInvalid, "layer has more than %d bytes after the end of its tar", maxPadding)
+		}
 		if u.split != nil {
 			if err := u.split.segment(buf[:n]); err != nil {
 				return err
