@@ -161,7 +161,7 @@ func (e *Engine) removeRoots() error {
 		return fmt.Errorf("reset: %w", err)
 	}
 	parts := []string{driver, driver + "-containers", driver + "-images", driver + "-layers", driver + "-locks", "secrets", "podman", "tmp", "cache",
-		"networks", "storage.lock", "userns.lock", "db.sql", "libpod", "defaultNetworkBackend", "artifacts"}
+		"networks", "storage.lock", "userns.lock", "db.sql", "libpod", "defaultNetworkBackend", "artifacts", "partial-blobs", "build-cache"}
 	var errs []error
 	for _, root := range roots {
 		for _, part := range parts {

@@ -38,6 +38,7 @@ func Run(t *testing.T, dir string) {
 			"retry":     cmdRetry,
 			"registry":  h.cmdRegistry,
 			"garbage":   cmdGarbage,
+			"hostile":   cmdHostile,
 			"insecure":  cmdInsecure,
 			"oci-image": cmdOCIImage,
 		},

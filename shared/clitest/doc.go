@@ -14,6 +14,7 @@
 //	BASE_TAR   a root file system of busybox, for podman import
 //	REGISTRY   where `registry start` listens (host:port)
 //	GARBAGE    where `garbage start` listens
+//	HOSTILE    where `hostile start` listens
 //	NOBODY     a port on which nothing listens (host:port)
 //	REGISTRIES the registries.conf in force, to be edited
 //	TOP        the top of the source tree
@@ -28,6 +29,9 @@
 //	registry start|stop  a real registry server (plain HTTP)
 //	registry copy FILE   copies the server's program
 //	garbage start        a server that answers nonsense with status 200
+//	hostile start        a registry that wants any user's name and whose
+//	                     repositories are each bad in another way; what it sent
+//	                     is in hostile.log: host, path, credentials, range, bytes
 //	insecure HOST        allows plain HTTP to HOST in registries.conf
 //	oci-image DIR TAG    writes the base image as an OCI layout
 //	user CMD ARG…        (a program, so also after exec, status and tty) runs

@@ -35,14 +35,15 @@ func (h *harness) setup(env *testscript.Env) error {
 	if err := copyFile(h.base, filepath.Join(work, "base.tar")); err != nil {
 		return err
 	}
-	registry, garbage, nobody := "127.0.0.1:5000", "127.0.0.1:5001", "127.0.0.1:5002"
+	registry, garbage, nobody, hostile := "127.0.0.1:5000", "127.0.0.1:5001", "127.0.0.1:5002", "127.0.0.1:5003"
 	if os.Geteuid() != 0 {
-		registry, garbage, nobody = freePort(), freePort(), freePort()
+		registry, garbage, nobody, hostile = freePort(), freePort(), freePort(), freePort()
 	}
 	env.Setenv("BASE_TAR", filepath.Join(work, "base.tar"))
 	env.Setenv("REGISTRY", registry)
 	env.Setenv("GARBAGE", garbage)
 	env.Setenv("NOBODY", nobody)
+	env.Setenv("HOSTILE", hostile)
 	env.Setenv("TOP", h.top)
 	env.Setenv("PATH", strings.Join([]string{filepath.Join(work, ".bin"), h.bin, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, ":"))
 	if err := h.writeUser(env); err != nil {

@@ -94,7 +94,8 @@ func (c *copier) asItIs(ctx context.Context, d v1.Descriptor, bar cliout.Bar) (v
 	if have, err := c.reuse(ctx, dg, d.Size); err != nil || have {
 		return d, err
 	}
-	r, size, err := c.src.Blob(ctx, dg)
+	kept := c.keep(dg, d.Size)
+	r, size, err := c.openKept(ctx, dg, d.Size, kept)
 	if err != nil {
 		return d, err
 	}
@@ -106,10 +107,15 @@ func (c *copier) asItIs(ctx context.Context, d v1.Descriptor, bar cliout.Bar) (v
 	if _, ok := c.dst.(transport.Verifier); !ok {
 		in = newVerifier(r, dg, d.Size)
 	}
-	return d, c.dst.Put(ctx, transport.Content{
+	err = c.dst.Put(ctx, transport.Content{
 		Digest: dg, Size: d.Size, Reader: &counted{ctx, in, bar}, Layer: true,
 		Sum: func() (digest.Digest, int64) { return dg, d.Size },
 	})
+	if wrong := kept.settle(err); wrong {
+		// What was kept may be to blame: the disk lost it, or it is another's.
+		return c.asItIs(ctx, d, bar)
+	}
+	return d, err
 }
 
 // fromTar copies a layer that the source has as a plain tar, whatever the

@@ -19,12 +19,22 @@ import (
 // not. A download that breaks is resumed where it stopped. The content is not
 // verified: whoever reads it knows the digest.
 func (c *Client) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, int64, error) {
-	b := &blobReader{ctx: ctx, c: c, d: d}
+	return c.BlobFrom(ctx, d, 0)
+}
+
+// BlobFrom is Blob without the first bytes, as many as from says. The size is
+// that of the whole blob. If the server sends blobs only whole, the class of
+// the error is errdef.ErrUnsupported.
+func (c *Client) BlobFrom(ctx context.Context, d digest.Digest, from int64) (io.ReadCloser, int64, error) {
+	b := &blobReader{ctx: ctx, c: c, d: d, at: from, last: from}
 	resp, err := b.open()
 	if err != nil {
 		return nil, 0, wrap(err, "reading blob %s", d)
 	}
 	b.size = resp.ContentLength
+	if b.size >= 0 {
+		b.size += from
+	}
 	return b, b.size, nil
 }
 
@@ -41,7 +51,7 @@ func (c *Client) openBlob(ctx context.Context, d digest.Digest, from int64) (*ht
 		return resp, nil
 	}
 	defer drain(resp)
-	if resp.StatusCode == http.StatusOK {
+	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
 		return nil, errdef.Newf(errdef.ErrUnsupported, "the server cannot resume a download")
 	}
 	return nil, responseError(resp)

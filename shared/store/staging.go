@@ -36,6 +36,7 @@ func claim(dir string) (*os.File, error) {
 // pruneStaging removes what killed processes left. Nothing depends on its
 // success.
 func (s *Store) pruneStaging() {
+	s.prunePartials()
 	base := filepath.Join(s.imageRoot(), s.Driver(), "staging")
 	entries, err := os.ReadDir(base)
 	if err != nil {

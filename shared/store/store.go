@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sirupsen/logrus"
 	"go.podman.io/storage"
@@ -43,7 +44,9 @@ func MaybeInit() bool { return reexec.Init() }
 type Store struct {
 	lib   storage.Store
 	opts  Options
-	prune sync.Once // of staging directories that were left behind
+	prune sync.Once // of staging directories and partial blobs that were left behind
+
+	partials atomic.Int64 // bytes of partial blobs that this process has asked for
 }
 
 // Open opens the store, making its directories when they are missing.

@@ -109,6 +109,11 @@ func (s *dockerSource) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser
 	return s.client.Blob(ctx, d)
 }
 
+// BlobFrom opens a blob without its beginning.
+func (s *dockerSource) BlobFrom(ctx context.Context, d digest.Digest, from int64) (io.ReadCloser, int64, error) {
+	return s.client.BlobFrom(ctx, d, from)
+}
+
 func (s *dockerSource) Close() error {
 	s.client.Close()
 	return nil

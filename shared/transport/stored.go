@@ -178,6 +178,7 @@ type storedDestination struct {
 	manifest []byte
 	img      store.Image
 
+	kept       []*store.Partial // of the blobs under way, until their layers are committed
 	signatures [][]byte
 }
 
@@ -235,6 +236,17 @@ func DiffIDs(conf []byte) ([]digest.Digest, error) {
 
 // VerifiesContent holds: staging a layer checks its digest and its diff ID.
 func (d *storedDestination) VerifiesContent() {}
+
+// Keep gives what an earlier copy left of the blob.
+func (d *storedDestination) Keep(dg digest.Digest, size int64) *store.Partial {
+	p := d.st.Partial(dg, size)
+	if p != nil {
+		d.mu.Lock()
+		d.kept = append(d.kept, p)
+		d.mu.Unlock()
+	}
+	return p
+}
 
 func (d *storedDestination) Reuse(context.Context, digest.Digest, int64) (bool, error) {
 	return false, nil
@@ -302,6 +314,11 @@ func (d *storedDestination) Commit(ctx context.Context) error {
 		Names: d.names, Manifest: d.manifest, Config: d.config, TopLayer: parent, Created: created.Created,
 		Signatures: d.signatures,
 	})
+	if err == nil {
+		for _, p := range d.kept {
+			p.Remove()
+		}
+	}
 	return err
 }
 
@@ -333,6 +350,9 @@ func (d *storedDestination) Close() error {
 	var err error
 	for _, l := range d.staged {
 		err = firstError(err, l.Discard())
+	}
+	for _, p := range d.kept {
+		p.Close()
 	}
 	return firstError(err, d.release())
 }

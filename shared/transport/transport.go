@@ -83,6 +83,19 @@ type Verifier interface {
 	VerifiesContent()
 }
 
+// Keeper is a Destination that keeps the beginnings of blobs for a later copy,
+// in case this one ends early.
+type Keeper interface {
+	// Keep gives what is there of the blob; nil if it isn't kept.
+	Keep(d digest.Digest, size int64) *store.Partial
+}
+
+// Resumer is a Source of blobs without their beginnings. The class of the
+// error is errdef.ErrUnsupported where that isn't possible.
+type Resumer interface {
+	BlobFrom(ctx context.Context, d digest.Digest, from int64) (r io.ReadCloser, size int64, err error)
+}
+
 // Plain is a Destination that takes uncompressed layers only.
 type Plain interface {
 	PlainLayers()
