@@ -47,8 +47,8 @@ func Build(ctx context.Context, st *store.Store, cfg *config.Config, rt ocirunti
 		st: st, cfg: cfg, rt: rt, req: &req, plan: plan, shop: shop, cache: openCache(st), out: newOutput(&req),
 		names: names, stages: map[int]*stage{}, usedArgs: map[string]bool{}, trees: map[string]*fscopy.Tree{},
 		memory: fscopy.OpenMemory(memoryFile(st, req.Context)),
+		ignore: ignore, remote: remoteCache{from: req.CacheFrom, to: req.CacheTo},
 	}
-	b.ignore = ignore
 	defer func() {
 		closeErr := b.close()
 		if err == nil && closeErr != nil {
@@ -63,15 +63,16 @@ func Build(ctx context.Context, st *store.Store, cfg *config.Config, rt ocirunti
 
 // builder is one build.
 type builder struct {
-	st    *store.Store
-	cfg   *config.Config
-	rt    ociruntime.Runtime
-	req   *Request
-	plan  *dockerfile.Plan
-	shop  *workshop
-	cache *stepCache
-	out   *output
-	names []string // of the final image, normalized
+	st     *store.Store
+	cfg    *config.Config
+	rt     ociruntime.Runtime
+	req    *Request
+	plan   *dockerfile.Plan
+	shop   *workshop
+	cache  *stepCache
+	remote remoteCache
+	out    *output
+	names  []string // of the final image, normalized
 
 	direct bool // the work is a user's own, step by step: they name working containers, too
 

@@ -67,6 +67,7 @@ type Request struct {
 	AddFiles                    []string         // "source:destination", put into the image and not into the working container
 	Network                     string           // "", "private", "host", "none", names of networks or the path of a namespace
 	Stdin                       *os.File         // of RUN
+	CacheFrom, CacheTo          []CachePlace     // with Layers: where images of steps come from and go to
 	CPPFlags                    []string         // for Containerfiles whose names end in .in
 	CacheTTL                    time.Duration    // images older than this are no cache; 0 = none is too old
 	ReadContainer               string           // standard input as a Containerfile, when Files holds "-"

@@ -2,14 +2,16 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/buildah/build/fscopy"
 	"github.com/podsuite/podsuite/buildah/dockerfile"
@@ -34,7 +36,7 @@ func (r *runStep) mounts(ctx context.Context, spec *specs.Spec, bundle string) e
 		}
 		switch m.Type {
 		case "bind":
-			err = r.bindMount(ctx, spec, m)
+			err = r.bindMount(ctx, spec, bundle, i, m)
 		case "tmpfs":
 			options := []string{"nosuid", "nodev", "mode=1777"}
 			if m.Size > 0 {
@@ -55,19 +57,50 @@ func (r *runStep) mounts(ctx context.Context, spec *specs.Spec, bundle string) e
 	return nil
 }
 
-// bindMount shows a part of the context, a stage or an image, read-only.
-func (r *runStep) bindMount(ctx context.Context, spec *specs.Spec, m dockerfile.Mount) error {
-	if !m.ReadOnly {
-		return errdef.Newf(errdef.ErrUnsupported, "a bind mount that can be written to is not supported")
-	}
-	dir, err := r.mountSource(ctx, m)
+// bindMount shows a part of the context, a stage or an image. What the step
+// writes to it goes with the step.
+func (r *runStep) bindMount(ctx context.Context, spec *specs.Spec, bundle string, n int, m dockerfile.Mount) error {
+	source, err := r.mountSource(ctx, m)
 	if err != nil {
 		return err
 	}
-	spec.Mounts = append(spec.Mounts, specs.Mount{
-		Destination: m.Target, Type: "bind", Source: dir, Options: []string{"rbind", "bind", "ro", "nosuid", "nodev", "rprivate"},
-	})
+	mount := specs.Mount{Destination: m.Target, Type: "bind", Source: source, Options: []string{"rbind", "bind", "nosuid", "nodev", "rprivate"}}
+	if m.ReadOnly {
+		mount.Options = append(mount.Options, "ro")
+	} else if mount, err = scratch(bundle, fmt.Sprintf("bind-%d", n), mount); err != nil {
+		return err
+	}
+	spec.Mounts = append(spec.Mounts, mount)
 	return nil
+}
+
+// scratch makes a mount one whose changes nobody else sees.
+func scratch(bundle, name string, mount specs.Mount) (specs.Mount, error) {
+	info, err := os.Stat(mount.Source)
+	if err != nil {
+		return mount, err
+	}
+	if info.IsDir() {
+		return scratchOver(bundle, name, mount.Source, mount.Destination)
+	}
+	in, err := os.Open(mount.Source)
+	if err != nil {
+		return mount, err
+	}
+	defer in.Close()
+	mount.Source = filepath.Join(bundle, name)
+	out, err := os.OpenFile(mount.Source, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return mount, err
+	}
+	_, err = io.Copy(out, in)
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && err == nil {
+		err = out.Chown(int(owner.Uid), int(owner.Gid))
+	}
+	if err == nil {
+		err = out.Chmod(info.Mode().Perm())
+	}
+	return mount, errors.Join(err, out.Close())
 }
 
 // mountSource resolves a mount's source inside the tree that it is from.
@@ -118,70 +151,6 @@ func (r *runStep) mountInput(ctx context.Context, m dockerfile.Mount) (string, e
 		return "", err
 	}
 	return fscopy.Digest(sources), nil
-}
-
-// cacheMount gives a directory that later builds find as this one left it.
-func (r *runStep) cacheMount(ctx context.Context, spec *specs.Spec, m dockerfile.Mount) error {
-	if m.From != "" {
-		return errdef.Newf(errdef.ErrUnsupported, "a cache mount from %q is not supported", m.From)
-	}
-	id := m.ID
-	if id == "" {
-		id = m.Target
-	}
-	dir := filepath.Join(cacheDir(r.s.b.st), "mounts", cacheKey(id, fmt.Sprint(m.UID, m.GID)))
-	if m.Sharing == "private" {
-		dir += "-" + r.s.container
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
-		return err
-	}
-	mode := os.FileMode(m.Mode)
-	if mode == 0 {
-		mode = 0o755
-	}
-	err := os.Mkdir(dir, 0o700)
-	if err == nil {
-		if err = os.Chown(dir, m.UID, m.GID); err == nil {
-			err = os.Chmod(dir, mode)
-		}
-	} else if os.IsExist(err) {
-		err = nil
-	}
-	if err != nil {
-		return err
-	}
-	how := unix.LOCK_SH // so that nobody removes it meanwhile
-	if m.Sharing == "locked" {
-		how = unix.LOCK_EX
-	}
-	if err := r.lockCache(ctx, dir, how); err != nil {
-		return err
-	}
-	options := []string{"rbind", "bind", "nosuid", "nodev", "rprivate"}
-	if m.ReadOnly {
-		options = append(options, "ro")
-	}
-	spec.Mounts = append(spec.Mounts, specs.Mount{Destination: m.Target, Type: "bind", Source: dir, Options: options})
-	return nil
-}
-
-// lockCache keeps others from a cache directory, or from changing that it is
-// there, until the step ends.
-func (r *runStep) lockCache(ctx context.Context, dir string, how int) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	r.locks = append(r.locks, f)
-	locked := make(chan error, 1)
-	go func() { locked <- unix.Flock(int(f.Fd()), how) }()
-	select {
-	case err := <-locked:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // secretMount gives a file or a variable that stays out of every layer. The

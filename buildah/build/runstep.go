@@ -161,7 +161,7 @@ func (r *runStep) do(ctx context.Context) (err error) {
 func missingTargets(root string, mounts []specs.Mount) ([]string, error) {
 	var made []string
 	for _, m := range mounts {
-		if !slices.Contains(m.Options, "bind") && !slices.Contains(m.Options, "rbind") && m.Type != "tmpfs" {
+		if !slices.Contains(m.Options, "bind") && !slices.Contains(m.Options, "rbind") && m.Type != "tmpfs" && m.Type != "overlay" {
 			continue
 		}
 		for dir := path.Clean(m.Destination); dir != "/" && !kernelDir(dir); dir = path.Dir(dir) {

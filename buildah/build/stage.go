@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sort"
 	"sync"
-	"time"
 
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -133,7 +132,7 @@ func (s *stage) step(ctx context.Context, step *dockerfile.Step, last bool) erro
 		}
 		key = s.key(step, inputs)
 	}
-	hit, err := s.fromCache(key, action)
+	hit, err := s.fromCache(ctx, key, action)
 	if err != nil {
 		return err
 	}
@@ -172,7 +171,10 @@ func (s *stage) keep(ctx context.Context, step *dockerfile.Step, action *action,
 	if err := s.commit(ctx, names); err != nil {
 		return err
 	}
-	return s.b.cache.put(key, s.imageID)
+	if err := s.b.cache.put(key, s.imageID); err != nil {
+		return err
+	}
+	return s.b.share(ctx, key, s.imageID)
 }
 
 func (s *stage) key(step *dockerfile.Step, inputs []string) string {
@@ -184,13 +186,19 @@ func (s *stage) key(step *dockerfile.Step, inputs []string) string {
 }
 
 // fromCache moves on to the image that the key stands for, if there is one.
-func (s *stage) fromCache(key string, action *action) (bool, error) {
+func (s *stage) fromCache(ctx context.Context, key string, action *action) (bool, error) {
 	if s.missed || s.b.req.NoCache {
 		return false, nil
 	}
 	image, ok := s.b.cache.find(key)
-	if !ok || s.b.req.CacheTTL > 0 && time.Since(image.Created) > s.b.req.CacheTTL {
+	if ok && tooOld(image, s.b.req.CacheTTL) {
 		return false, nil
+	}
+	if !ok {
+		var err error
+		if image, ok, err = s.b.remotely(ctx, key); !ok || err != nil {
+			return false, err
+		}
 	}
 	data, err := s.b.st.ImageConfig(image.ID)
 	if err != nil {
@@ -215,7 +223,7 @@ func (s *stage) fromCache(key string, action *action) (bool, error) {
 		return false, err
 	}
 	s.sayImage("--> Using cache %s", image.ID)
-	return true, nil
+	return true, s.b.share(ctx, key, s.imageID)
 }
 
 // finish commits the stage if an image of it is wanted.

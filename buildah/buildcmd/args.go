@@ -1,6 +1,7 @@
 package buildcmd
 
 import (
+	"fmt"
 	"os"
 	"strings"
 
@@ -82,4 +83,17 @@ func firstOf(a, b string) string {
 		return a
 	}
 	return b
+}
+
+// cachePlaces reads --cache-from and --cache-to.
+func cachePlaces(option string, in []string) ([]build.CachePlace, error) {
+	var places []build.CachePlace
+	for _, text := range in {
+		place, err := build.ParseCachePlace(text)
+		if err != nil {
+			return nil, fmt.Errorf("unable to parse value provided `%s` to --%s: %w", in, option, err)
+		}
+		places = append(places, place)
+	}
+	return places, nil
 }

@@ -41,7 +41,7 @@ type buildFlags struct {
 	refused  Refused
 
 	args, labels, annotations, env, contexts, secrets, ssh, platforms, tags []string
-	layerLabels, argFiles, outputs                                          []string
+	layerLabels, argFiles, outputs, cacheFrom, cacheTo                      []string
 	os, arch, variant, iidFile, logFile, cacheTTL, manifest                 string
 	targets                                                                 []v1.Platform
 	identity, created, inheritLabels, inheritAnnotations, skipUnused        bool
@@ -138,6 +138,8 @@ func (o *buildFlags) bindImage(f *pflag.FlagSet) {
 func (o *buildFlags) bindWay(f *pflag.FlagSet) {
 	r := &o.req
 	f.BoolVar(&o.allPlatforms, "all-platforms", false, "attempt to build for all base image platforms")
+	f.StringArrayVar(&o.cacheFrom, "cache-from", nil, "remote `repository` list to utilise as potential cache source.")
+	f.StringArrayVar(&o.cacheTo, "cache-to", nil, "remote `repository` list to utilise as potential cache destination.")
 	f.StringVar(&o.cacheTTL, "cache-ttl", "", "only consider cache images under specified duration.")
 	f.BoolVar(&o.compress, "compress", false, "this is a legacy option, which has no effect on the image")
 	f.BoolVarP(&o.compress, "disable-compression", "D", true, "don't compress layers by default")
@@ -259,6 +261,12 @@ func (o *buildFlags) request(cmd *cobra.Command) error {
 	}
 	o.retry.Into(&r.Registry)
 	if r.CacheTTL, err = parseTTL(o.cacheTTL); err != nil {
+		return err
+	}
+	if r.CacheFrom, err = cachePlaces("cache-from", o.cacheFrom); err != nil {
+		return err
+	}
+	if r.CacheTo, err = cachePlaces("cache-to", o.cacheTo); err != nil {
 		return err
 	}
 	if r.Args, err = buildArgs(o.args, o.argFiles); err != nil {

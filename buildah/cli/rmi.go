@@ -65,7 +65,11 @@ func newPrune(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.removing(cmd, o, func(r *remover) error {
-				if err := build.PruneMounts(cmd.Context(), r.st); err != nil {
+				mounts, err := build.PruneMounts(cmd.Context(), r.st)
+				for _, name := range mounts {
+					fmt.Fprintf(r.out, "removed cache mount: %s\n", name)
+				}
+				if err != nil {
 					return err
 				}
 				return r.many(func(image store.Image) bool { return o.all || len(image.Names) == 0 })
