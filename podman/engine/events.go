@@ -13,6 +13,7 @@ import (
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/network"
 )
 
 // openEvents finds the file of events. Every backend but "none" is that file:
@@ -65,6 +66,11 @@ func diedEvent(c *container.Config, s Status) event.Event {
 
 func imageEvent(id, name, status string) event.Event {
 	return event.Event{Type: event.Image, Status: status, ID: id, Name: name}
+}
+
+// networkEvent tells of a network itself.
+func networkEvent(n network.Network, status string) event.Event {
+	return event.Event{Type: event.Network, Status: status, ID: n.ID, Name: n.Name, Attributes: map[string]string{"driver": n.Driver}}
 }
 
 func volumeEvent(name, status string) event.Event {

@@ -289,7 +289,13 @@ func (e *Engine) TagImage(image string, names []string) error {
 			return err
 		}
 	}
-	return e.Store.AddImageNames(img.ID, full...)
+	if err := e.Store.AddImageNames(img.ID, full...); err != nil {
+		return err
+	}
+	for _, name := range full {
+		e.event(imageEvent(img.ID, name, "tag"))
+	}
+	return nil
 }
 
 // UntagImage takes names from the image, all of them if none is given.
@@ -313,6 +319,7 @@ func (e *Engine) UntagImage(image string, names []string) error {
 		if err := e.Store.RemoveImageName(img.ID, name); err != nil {
 			return err
 		}
+		e.event(imageEvent(img.ID, name, "untag"))
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (e *Engine) SaveImage(ctx context.Context, req SaveImageRequest) error {
 		save = e.saveMany
 	}
 	if req.Output != "" {
-		return save(ctx, req)
+		return e.saveTo(ctx, req, save)
 	}
 	// An archive is made at a place first.
 	dir, err := os.MkdirTemp(e.Config.Engine.ImageCopyTmpDir, "podman-save-")
@@ -69,7 +69,7 @@ func (e *Engine) SaveImage(ctx context.Context, req SaveImageRequest) error {
 	}
 	defer os.RemoveAll(dir)
 	req.Output = filepath.Join(dir, "image.tar")
-	if err := save(ctx, req); err != nil {
+	if err := e.saveTo(ctx, req, save); err != nil {
 		return err
 	}
 	f, err := os.Open(req.Output)
@@ -79,6 +79,17 @@ func (e *Engine) SaveImage(ctx context.Context, req SaveImageRequest) error {
 	defer f.Close()
 	_, err = io.Copy(req.Stdout, f)
 	return err
+}
+
+// saveTo writes the images and tells of it.
+func (e *Engine) saveTo(ctx context.Context, req SaveImageRequest, save func(context.Context, SaveImageRequest) error) error {
+	if err := save(ctx, req); err != nil {
+		return err
+	}
+	if img, err := e.LookupImage(req.Image); err == nil {
+		e.event(imageEvent(img.ID, req.Output, "save"))
+	}
+	return nil
 }
 
 // saveOptions are the options of a copy out of the store.
@@ -178,6 +189,7 @@ func (e *Engine) saveMany(ctx context.Context, req SaveImageRequest) error {
 // and lists their names; an image without one is named by its ID. An empty
 // path is in, which is read to a file first.
 func (e *Engine) LoadImages(ctx context.Context, file string, in io.Reader, progress cliout.Progress) ([]string, error) {
+	path := first(file, "-")
 	if file == "" {
 		spooled, err := spool(ctx, in, e.Config.Engine.ImageCopyTmpDir)
 		if err != nil {
@@ -212,6 +224,7 @@ func (e *Engine) LoadImages(ctx context.Context, file string, in io.Reader, prog
 		if err != nil {
 			return loaded, err
 		}
+		e.event(imageEvent(id, path, "loadfromarchive"))
 		if len(names) == 0 {
 			loaded = append(loaded, "sha256:"+id)
 			continue

@@ -32,6 +32,7 @@ func (e *Engine) PullImage(ctx context.Context, name string, o imgcopy.PullOptio
 	if id, err = imgcopy.Pull(ctx, e.Store, e.Config, name, o); err != nil {
 		return "", "", err
 	}
+	e.event(imageEvent(id, name, "pull"))
 	mismatch, err = e.platformMismatch(id, o.Platform)
 	return id, mismatch, err
 }
@@ -99,5 +100,11 @@ func (e *Engine) PushImage(ctx context.Context, image, destination string, o img
 	default:
 		return imgcopy.Result{}, errdef.Newf(errdef.ErrInvalid, "unknown format %q. Choose on of the supported formats: 'oci', 'v2s1', or 'v2s2'", o.Format)
 	}
-	return imgcopy.Push(ctx, e.Store, e.Config, image, destination, o)
+	r, err := imgcopy.Push(ctx, e.Store, e.Config, image, destination, o)
+	if err == nil {
+		if img, ierr := e.LookupImage(image); ierr == nil {
+			e.event(imageEvent(img.ID, first(destination, image), "push"))
+		}
+	}
+	return r, err
 }

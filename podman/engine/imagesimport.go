@@ -63,6 +63,9 @@ func (e *Engine) ImportImage(ctx context.Context, req ImportImageRequest) (strin
 		// Nobody will find the layer; if someone has come to use it, it stays.
 		_ = e.Store.RemoveLayer(layer.ID)
 	}
+	if err == nil {
+		e.event(imageEvent(id, firstName(names), "import"))
+	}
 	return id, err
 }
 

@@ -45,6 +45,7 @@ func (e *Engine) MountImages(names []string, all bool) ([]MountedImage, error) {
 			return nil, err
 		}
 		mounted = append(mounted, MountedImage{img, path})
+		e.event(imageEvent(img.ID, firstName(img.Names), "mount"))
 	}
 	return mounted, nil
 }
@@ -89,6 +90,7 @@ func (e *Engine) UnmountImages(names []string, all, force bool) (ids []string, e
 			errs = append(errs, err)
 			continue
 		}
+		e.event(imageEvent(img.ID, firstName(img.Names), "unmount"))
 		ids = append(ids, img.ID)
 	}
 	return ids, errs

@@ -80,7 +80,7 @@ func (e *Engine) removeImage(ctx context.Context, name string, req RemoveImagesR
 	}
 	if len(img.Names) > 1 {
 		if have, err := e.ownName(img, name); err == nil {
-			return RemovedImages{Untagged: []string{have}}, e.Store.RemoveImageName(img.ID, have)
+			return RemovedImages{Untagged: []string{have}}, e.UntagImage(img.ID, []string{have})
 		}
 		if !req.Force && !req.All {
 			return RemovedImages{}, errdef.Newf(errdef.ErrConflict, "unable to delete image %q by ID with more than one tag (%v): please force removal", img.ID, img.Names)
@@ -157,6 +157,10 @@ func (e *Engine) deleteImage(tree *imageTree, img *store.Image, keepParents bool
 		case err != nil:
 			return removed, err
 		}
+		for _, name := range one.Names {
+			e.event(imageEvent(one.ID, name, "untag"))
+		}
+		e.event(imageEvent(one.ID, "", "remove"))
 		removed.Untagged = append(removed.Untagged, one.Names...)
 		removed.Deleted = append(removed.Deleted, one.ID)
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/podman/engine/event"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network"
 )
@@ -45,7 +46,7 @@ func (e *Engine) ConnectNetwork(ctx context.Context, req ConnectRequest) error {
 		}
 		per.StaticMAC = mac.String()
 	}
-	return e.changeNetworks(req.Container, func(c *container.Config, m *network.Manager, running bool) error {
+	err = e.changeNetworks(req.Container, func(c *container.Config, m *network.Manager, running bool) error {
 		if _, on := c.Network.Networks[n.Name]; on {
 			return errdef.Newf(errdef.ErrConflict, "container %s is already connected to network %s: network is already connected", c.ID, n.Name)
 		}
@@ -73,6 +74,17 @@ func (e *Engine) ConnectNetwork(ctx context.Context, req ConnectRequest) error {
 		}
 		return e.recordNetworks(c, status)
 	})
+	if err == nil {
+		e.connectionEvent(req.Container, n.Name, "connect")
+	}
+	return err
+}
+
+// connectionEvent tells of a container on a network.
+func (e *Engine) connectionEvent(nameOrID, network, status string) {
+	if c, err := e.Lookup(nameOrID); err == nil {
+		e.event(event.Event{Type: event.Network, Status: status, ID: c.ID, Network: network, Attributes: map[string]string{}})
+	}
 }
 
 // DisconnectNetwork takes a container off a network. With force a container
@@ -97,6 +109,9 @@ func (e *Engine) DisconnectNetwork(ctx context.Context, name, nameOrID string, f
 		}
 		return e.recordNetworks(c, status)
 	})
+	if err == nil {
+		e.connectionEvent(nameOrID, name, "disconnect")
+	}
 	if force && isNotFound(err) {
 		return nil
 	}

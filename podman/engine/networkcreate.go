@@ -65,6 +65,9 @@ func (e *Engine) CreateNetwork(req CreateNetworkRequest) (network.Network, error
 	if taken := (*network.TakenError)(nil); req.Ignore && errors.As(err, &taken) {
 		return m.Network(req.Name)
 	}
+	if err == nil {
+		e.event(networkEvent(made, "create"))
+	}
 	return made, err
 }
 

@@ -201,5 +201,9 @@ func (e *Engine) removeNetwork(ctx context.Context, name string, req RemoveNetwo
 			}
 		}
 	}
-	return m.Remove(n.Name)
+	if err := m.Remove(n.Name); err != nil {
+		return err
+	}
+	e.event(networkEvent(n, "remove"))
+	return nil
 }

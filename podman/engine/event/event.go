@@ -21,18 +21,20 @@ const (
 
 // Event is one thing that happened. Its JSON is a line of the log.
 type Event struct {
-	ContainerExitCode *int `json:",omitempty"`
-	ID                string
-	Image             string            `json:",omitempty"` // of a container
-	Name              string            `json:",omitempty"`
-	Network           string            `json:",omitempty"`
-	Status            string            // what happened: create, start, died …
-	Time              time.Time         // UTC
-	Type              string            // of the object
-	PodID             string            `json:",omitempty"`
-	HealthStatus      string            `json:",omitempty"`
-	Error             string            `json:",omitempty"`
-	Attributes        map[string]string // a container's labels
+	ContainerExitCode   *int `json:",omitempty"`
+	ID                  string
+	Image               string            `json:",omitempty"` // of a container
+	Name                string            `json:",omitempty"`
+	Network             string            `json:",omitempty"`
+	Status              string            // what happened: create, start, died …
+	Time                time.Time         // UTC
+	Type                string            // of the object
+	PodID               string            `json:",omitempty"`
+	HealthStatus        string            `json:"health_status,omitempty"`
+	HealthFailingStreak int               `json:"health_failing_streak,omitempty"`
+	HealthLog           string            `json:"health_log,omitempty"`
+	Error               string            `json:",omitempty"`
+	Attributes          map[string]string // a container's labels
 }
 
 // String is the event as people read it.
@@ -42,6 +44,9 @@ func (e *Event) String() string {
 	case Container, Pod:
 		return fmt.Sprintf("%s %s %s %s (%s)", at, e.Type, e.Status, e.ID, e.details())
 	case Network:
+		if driver, ok := e.Attributes["driver"]; ok {
+			return fmt.Sprintf("%s %s %s %s (name=%s, type=%s)", at, e.Type, e.Status, e.ID, e.Name, driver)
+		}
 		return fmt.Sprintf("%s %s %s %s (container=%s, name=%s)", at, e.Type, e.Status, e.ID, e.ID, e.Network)
 	case Image:
 		return fmt.Sprintf("%s %s %s %s %s", at, e.Type, e.Status, e.ID, e.Name)
@@ -62,7 +67,7 @@ func (e *Event) details() string {
 		parts = append(parts, "pod_id="+e.PodID)
 	}
 	if e.HealthStatus != "" {
-		parts = append(parts, "health_status="+e.HealthStatus)
+		parts = append(parts, "health_status="+e.HealthStatus, fmt.Sprintf("health_failing_streak=%d", e.HealthFailingStreak), "health_log="+e.HealthLog)
 	}
 	for _, key := range slices.Sorted(maps.Keys(e.Attributes)) {
 		parts = append(parts, key+"="+e.Attributes[key])
