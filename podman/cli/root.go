@@ -46,6 +46,7 @@ func commands() []command {
 		{"events", system.NewEvents},
 		{"exec", container.NewExec},
 		{"export", container.NewExport},
+		{"healthcheck", container.NewHealthcheck},
 		{"history", image.NewHistory},
 		{"image", image.NewImage},
 		{"images", image.NewImages},

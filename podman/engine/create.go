@@ -137,6 +137,9 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 	if err := setRestart(c, req); err != nil {
 		return nil, err
 	}
+	if err := setHealth(c, &req.Health, file.Config.Healthcheck); err != nil {
+		return nil, err
+	}
 	if err := setCommand(c, req, &file.Config); err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func (e *Engine) addFilter(f *ContainerFilter, key string, values []string) erro
 		// Pods are not there yet, so no container is in one.
 		f.addSummary(func(string, string, *container.Summary) bool { return false })
 	case "health":
-		return f.addHealth(values)
+		return e.addHealth(f, values)
 	case "should-start-on-boot":
 		return e.addStartOnBoot(f, values)
 	default:
@@ -236,7 +236,7 @@ func mountsVolume(c *container.Config, v string) bool {
 	})
 }
 
-func (f *ContainerFilter) addHealth(values []string) error {
+func (e *Engine) addHealth(f *ContainerFilter, values []string) error {
 	for _, v := range values {
 		switch v {
 		case "healthy", "unhealthy", "starting", "stopped", "none":
@@ -244,8 +244,9 @@ func (f *ContainerFilter) addHealth(values []string) error {
 			return errdef.Newf(errdef.ErrInvalid, "unknown health status %q: choose healthy, unhealthy, starting or none", v)
 		}
 	}
-	// No container has a health check yet.
-	f.addSummary(func(string, string, *container.Summary) bool { return slices.Contains(values, "none") })
+	f.status = append(f.status, func(c *Container) bool {
+		return slices.Contains(values, first(e.Health(c), "none"))
+	})
 	return nil
 }
 

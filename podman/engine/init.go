@@ -65,6 +65,9 @@ func (e *Engine) startCreated(ctx context.Context, c *container.Config, run moni
 	if err := run.Write(filepath.Join(e.Store.ContainerRunDir(c.ID), stateFile)); err != nil {
 		return fmt.Errorf("start container %q: %w", c.Name, err)
 	}
+	if c.Health.Checked() {
+		e.nextCheck(c.ID, 0)
+	}
 	e.event(containerEvent(c, "start"))
 	return nil
 }

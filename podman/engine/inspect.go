@@ -62,7 +62,7 @@ func (e *Engine) AddSize(info *ContainerInfo) error {
 
 func (e *Engine) stateInfo(c *container.Config, s Status) *StateInfo {
 	info := &StateInfo{OciVersion: "1.3.0", Status: s.State, Running: s.State == Running, Paused: s.State == Paused, Pid: s.Pid, ConmonPid: s.Monitor,
-		OOMKilled: s.State == Exited && e.oomKilled(c.ID), ExitCode: s.ExitCode, StartedAt: s.StartedAt, FinishedAt: s.ExitedAt}
+		OOMKilled: s.State == Exited && e.oomKilled(c.ID), ExitCode: s.ExitCode, StartedAt: s.StartedAt, FinishedAt: s.ExitedAt, Health: e.healthInfo(c, s)}
 	if s.Running() {
 		info.CgroupPath = e.cgroupsPath(c.ID)
 	}
@@ -186,7 +186,8 @@ func (e *Engine) configInfo(c *container.Config) *ConfigInfo {
 	info := &ConfigInfo{Hostname: e.hostname(c), User: c.User, Tty: c.Terminal, OpenStdin: c.Stdin, Env: c.Env, Cmd: c.Command, Image: c.Image,
 		WorkingDir: c.WorkDir, Entrypoint: c.Entry, Labels: c.Labels, Annotations: pairs(c.Annotations),
 		StopSignal: unix.SignalName(unix.Signal(c.StopSignal)), CreateCommand: c.CreatedBy, StopTimeout: c.StopTimeout,
-		Umask: "0022", SdNotifyMode: "container", HealthcheckOnFailureAction: "none", HealthLogDestination: "local", HealthMaxLogCount: 5, HealthMaxLogSize: 500}
+		Umask: "0022", SdNotifyMode: "container", Healthcheck: c.Health.Check, StartupHealthCheck: c.Health.Startup, HealthcheckOnFailureAction: first(c.Health.OnFailure, "none"),
+		HealthLogDestination: first(c.Health.Destination, "local"), HealthMaxLogCount: deref(c.Health.MaxCount, defaultLogCount), HealthMaxLogSize: deref(c.Health.MaxSize, defaultLogSize)}
 	for _, s := range c.Secrets {
 		if s.Type == container.SecretFile {
 			info.Secrets = append(info.Secrets, SecretMountInfo{s.Name, s.ID, s.UID, s.GID, s.Mode})

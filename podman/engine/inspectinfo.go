@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"github.com/podsuite/podsuite/podman/engine/container"
+)
 
 // ContainerInfo is what inspect prints of a container, with the reference's
 // keys in its order. The names of fields are those of templates.
@@ -69,10 +73,14 @@ type StateInfo struct {
 	Error          string
 	StartedAt      time.Time
 	FinishedAt     time.Time
-	CgroupPath     string `json:",omitempty"`
+	Health         *HealthInfo `json:",omitempty"`
+	CgroupPath     string      `json:",omitempty"`
 	CheckpointedAt time.Time
 	RestoredAt     time.Time
 }
+
+// Healthcheck is the health under its older name.
+func (s *StateInfo) Healthcheck() *HealthInfo { return s.Health }
 
 // MountInfo is one mount.
 type MountInfo struct {
@@ -150,6 +158,8 @@ type ConfigInfo struct {
 	Labels                     map[string]string
 	Annotations                map[string]string
 	StopSignal                 string
+	Healthcheck                *container.Check        `json:",omitempty"`
+	StartupHealthCheck         *container.StartupCheck `json:",omitempty"`
 	HealthcheckOnFailureAction string
 	HealthLogDestination       string
 	HealthMaxLogCount          uint `json:"HealthcheckMaxLogCount"`

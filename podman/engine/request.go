@@ -30,6 +30,7 @@ type CreateRequest struct {
 	StopTimeout uint // seconds, if StopTimeoutSet
 	DetachKeys  string
 	Restart     string // a policy: no, always, unless-stopped, on-failure[:N]
+	Health      HealthRequest
 	LogDriver   string
 	LogOpts     []string
 	CIDFile     string
@@ -67,6 +68,21 @@ type CreateRequest struct {
 	ResourceRequest
 
 	CreatedBy []string // the command line, for inspect
+}
+
+// HealthRequest asks for health checks. What is nil is the image's, on an
+// update the container's, or the default.
+type HealthRequest struct {
+	None                           bool    // whatever the image says
+	Cmd                            *string // a line for the shell, a JSON list of arguments, or none
+	Interval, Timeout, StartPeriod *string // durations; the interval may be "disable"
+	Retries                        *uint
+	StartupCmd, StartupInterval    *string
+	StartupTimeout                 *string
+	StartupRetries, StartupSuccess *uint
+	OnFailure                      *string // none, kill, restart, stop
+	LogDestination                 *string // local, events_logger or a directory
+	MaxLogCount, MaxLogSize        *uint
 }
 
 // ResourceRequest asks for limits on what a container may use. An empty or

@@ -211,8 +211,8 @@ func (e *Engine) launchRequest(c *container.Config, held int, createOnly bool) m
 	dir := e.Store.ContainerRunDir(c.ID)
 	r := monitor.Request{ID: c.ID, Bundle: dir, Runtime: c.Runtime, StateDir: e.runtimeDir(), Systemd: e.systemdCgroups(),
 		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Held: held, CreateOnly: createOnly,
-		Exit:    []string{filepath.Join(dir, exitFile), filepath.Join(e.Store.ContainerDir(c.ID), exitFile)},
-		Cleanup: append(append([]string(nil), e.Self...), "container", "cleanup", c.ID)}
+		Exit: []string{filepath.Join(dir, exitFile), filepath.Join(e.Store.ContainerDir(c.ID), exitFile)},
+		Self: e.Self, Checked: c.Health.Checked()}
 	if c.LogDriver != "none" {
 		r.Log = e.LogPath(c)
 	}

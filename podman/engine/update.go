@@ -20,6 +20,7 @@ type UpdateRequest struct {
 	Env       []string // NAME=VALUE
 	UnsetEnv  []string
 	Restart   string // a policy
+	Health    HealthRequest
 }
 
 // Update changes the container: limits take effect at once where it runs, and
@@ -38,6 +39,9 @@ func (e *Engine) Update(ctx context.Context, nameOrID string, req UpdateRequest)
 		}
 		if err := e.saveConfig(c); err != nil {
 			return err
+		}
+		if req.Health.asked() {
+			e.nextCheck(c.ID, 0) // it goes on as the new check says
 		}
 		e.event(containerEvent(&was, "update"))
 		return nil
@@ -66,6 +70,9 @@ func (e *Engine) updateConfig(c *container.Config, req *UpdateRequest) error {
 			return err
 		}
 		c.Restart = policy
+	}
+	if err := updateHealth(c, &req.Health); err != nil {
+		return err
 	}
 	for _, kv := range req.Env {
 		var err error

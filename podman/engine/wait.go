@@ -66,8 +66,12 @@ func (e *Engine) meets(id string, conditions []string) (status int, met bool) {
 			slices.Contains(conditions, "exited") || slices.Contains(conditions, "stopped")
 	}
 	s := e.status(id)
+	health := ""
+	if s.State == Running {
+		health = e.healthOf(id, s.StartedAt).Status
+	}
 	met = slices.ContainsFunc(conditions, func(c string) bool {
-		return c == s.State || c == "configured" && s.State == Created || c == "stopped" && s.State == Exited
+		return c == s.State || c == health || c == "configured" && s.State == Created || c == "stopped" && s.State == Exited
 	})
 	if s.State == Exited {
 		return s.ExitCode, met

@@ -68,6 +68,7 @@ func (f *createFlags) bindConfinement(cmd *cobra.Command) {
 	fl.StringVar(&r.IPC, "ipc", "", "IPC namespace to use")
 	fl.StringVar(&r.UTS, "uts", "", "UTS namespace to use")
 	bindResources(cmd, &r.ResourceRequest)
+	bindHealth(cmd, &r.Health)
 }
 
 // bindConnections declares how the container is connected.

@@ -80,7 +80,7 @@ func (r psRow) entry(ns bool) psEntry {
 	e := psEntry{AutoRemove: c.AutoRemove, Command: c.Summary.Command, CreatedAt: cliout.Ago(c.CreatedTime()), CIDFile: c.CIDFile,
 		Exited: c.State == engine.Exited, ExitedAt: unixOf(c.ExitedAt), ExitCode: c.ExitCode, ID: c.ID, Image: c.Image, ImageID: c.ImageID,
 		Labels: c.Labels, Mounts: orEmpty(c.Mounts), Names: []string{c.Name}, Networks: orEmpty(c.Networks), Pid: c.Pid,
-		Restarts: r.Restarts(), StartedAt: unixOf(c.StartedAt), State: c.State, Status: statusText(c), Created: c.CreatedTime().Unix()}
+		Restarts: r.Restarts(), StartedAt: unixOf(c.StartedAt), State: c.State, Status: r.Status(), Created: c.CreatedTime().Unix()}
 	for _, p := range c.Ports {
 		e.Ports = append(e.Ports, portEntry{p.HostIP, p.ContainerPort, p.HostPort, max(p.Range, 1), p.Protocol})
 	}

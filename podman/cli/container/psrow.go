@@ -56,7 +56,12 @@ func (r psRow) Command() string {
 	return text
 }
 
-func (r psRow) Status() string { return statusText(r.c) }
+func (r psRow) Status() string {
+	if health := r.e.Health(r.c); health != "" {
+		return statusText(r.c) + " (" + health + ")"
+	}
+	return statusText(r.c)
+}
 
 // Size is "12.2kB (virtual 2.14MB)".
 func (r psRow) Size() string {

@@ -24,6 +24,7 @@ func NewUpdate(a *app.App) *cobra.Command {
 	}
 	pick.bindLatest(cmd)
 	bindResources(cmd, &req.Resources)
+	bindHealth(cmd, &req.Health)
 	cmd.Flags().StringArrayVarP(&req.Env, "env", "e", nil, "Set environment variables in container")
 	cmd.Flags().StringArrayVar(&req.UnsetEnv, "unsetenv", nil, "Unset environment default variables in container")
 	cmd.Flags().StringVar(&req.Restart, "restart", "", `Restart policy to apply when a container exits ("always"|"no"|"never"|"on-failure"|"unless-stopped")`)

@@ -47,6 +47,7 @@ type Config struct {
 	LogPath     string  `json:"logPath,omitempty"`
 	Runtime     string  `json:"runtime"`
 	Restart     Restart `json:"restart,omitzero"`
+	Health      Health  `json:"health,omitzero"`
 
 	Mounts       []Mount               `json:"mounts,omitempty"`
 	Secrets      []Secret              `json:"secrets,omitempty"`
@@ -70,6 +71,37 @@ type Restart struct {
 
 // Restarts says whether the policy ever brings the container back.
 func (r Restart) Restarts() bool { return r.Policy != "" && r.Policy != "no" }
+
+// Health is how the container's health is looked after.
+type Health struct {
+	Check       *Check        `json:"check,omitempty"`       // nil: not at all
+	Startup     *StartupCheck `json:"startup,omitempty"`     // goes before Check
+	OnFailure   string        `json:"onFailure,omitempty"`   // kill, restart or stop; "" or none is nothing
+	Destination string        `json:"destination,omitempty"` // a directory, events_logger, or local, which is ""
+	MaxCount    *uint         `json:"maxCount,omitempty"`    // results that are kept, 0 is all; nil is 5
+	MaxSize     *uint         `json:"maxSize,omitempty"`     // characters of output that are kept, 0 is all; nil is 500
+}
+
+// Check is a health check, with inspect's keys. Durations are nanoseconds.
+type Check struct {
+	Test          []string      `json:",omitempty"` // NONE, CMD and arguments, or CMD-SHELL and a line
+	StartPeriod   time.Duration `json:",omitempty"` // failures count for nothing so long
+	StartInterval time.Duration `json:",omitempty"` // and the check runs that often; 0 is as always
+	Interval      time.Duration `json:",omitempty"` // 0 is by hand only
+	Timeout       time.Duration `json:",omitempty"`
+	Retries       int           `json:",omitempty"` // failures in a row that make it unhealthy
+}
+
+// StartupCheck gates the regular check.
+type StartupCheck struct {
+	Check
+	Successes int `json:",omitempty"` // that it takes
+}
+
+// Checked says whether the container has a health check.
+func (h *Health) Checked() bool {
+	return h.Check != nil && len(h.Check.Test) > 0 && h.Check.Test[0] != "NONE"
+}
 
 // SecretFile and SecretEnv are the ways in which a container gets a secret.
 const (
@@ -148,6 +180,7 @@ type Summary struct {
 	AutoRemove bool                  `json:"autoRemove,omitempty"`
 	Depends    []string              `json:"depends,omitempty"` // names or IDs of containers whose parts it uses
 	CIDFile    string                `json:"cidFile,omitempty"`
+	Checked    bool                  `json:"checked,omitempty"` // it has a health check
 	// Owner tells podman's containers from those of other programs in the store.
 	Owner string `json:"owner"`
 }
@@ -158,7 +191,7 @@ const Owner = "podsuite-podman"
 // Summary makes the summary of the configuration.
 func (c *Config) Summary() Summary {
 	s := Summary{Owner: Owner, Image: c.Image, Command: c.Args(), Created: c.Created.UnixNano(), Labels: c.Labels,
-		Ports: c.Network.Ports, Exposed: c.ExposedPorts, AutoRemove: c.AutoRemove, CIDFile: c.CIDFile}
+		Ports: c.Network.Ports, Exposed: c.ExposedPorts, AutoRemove: c.AutoRemove, CIDFile: c.CIDFile, Checked: c.Health.Checked()}
 	if other, ok := strings.CutPrefix(c.Network.Mode, "container:"); ok {
 		s.Depends = append(s.Depends, other)
 	}

@@ -38,7 +38,8 @@ type Request struct {
 	Log        string   `json:"log,omitempty"`        // the log file; empty for none
 	State      string   `json:"state"`                // the file that gets the running state
 	Exit       []string `json:"exit"`                 // the files that get the exit record
-	Cleanup    []string `json:"cleanup"`              // the command that cleans up after the exit
+	Self       []string `json:"self"`                 // podman with its global options, for the monitor
+	Checked    bool     `json:"checked,omitempty"`    // the container has a health check
 	Held       int      `json:"held,omitempty"`       // how many port descriptors follow
 	Attach     bool     `json:"attach,omitempty"`     // the starting command gets the output
 	CreateOnly bool     `json:"createOnly,omitempty"` // leave the process created, not started
@@ -95,7 +96,7 @@ func launch() error {
 		return err
 	}
 	spec := wire.Spec{ID: req.ID, Control: fdControl, Listen: fdListen, Hold: fdHeld, Held: req.Held,
-		TTY: req.Terminal, Exit: req.Exit, Cleanup: req.Cleanup, Attach: req.Attach, Out: -1, Err: -1, In: -1, Log: -1}
+		TTY: req.Terminal, Exit: req.Exit, Self: req.Self, Check: -1, Attach: req.Attach, Out: -1, Err: -1, In: -1, Log: -1}
 	if req.Log != "" {
 		if spec.Log, err = unix.Open(req.Log, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o600); err != nil {
 			return fmt.Errorf("open log %q: %w", req.Log, err)
@@ -112,6 +113,9 @@ func launch() error {
 		return err
 	}
 	if !req.CreateOnly {
+		if req.Checked {
+			spec.Check = 0
+		}
 		if err := rt.Start(ctx, req.ID); err != nil {
 			return undo(err)
 		}

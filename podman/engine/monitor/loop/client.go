@@ -1,6 +1,8 @@
 package loop
 
 import (
+	"strconv"
+
 	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
 	"golang.org/x/sys/unix"
 )
@@ -127,6 +129,10 @@ func (m *monitor) handle(c *client, kind byte, body []byte) {
 	switch kind {
 	case wire.Attach:
 		c.attached = true
+	case wire.Health:
+		if ms, err := strconv.Atoi(string(body)); err == nil {
+			m.scheduleCheck(ms)
+		}
 	case wire.Cleaned:
 		m.cleaned = true
 	case wire.Stdin:

@@ -21,6 +21,7 @@ type monitor struct {
 	exited  bool
 	status  int
 	cleaned bool
+	check   check
 	buf     []byte
 	fds     []unix.PollFd
 }
@@ -36,13 +37,16 @@ func RunFor(spec *wire.Spec, grace time.Duration) (ended bool) {
 	deadline := time.Now().Add(grace)
 	for !m.exited {
 		if grace == 0 {
-			m.wait(-1)
+			m.wait(m.beforeCheck())
 			continue
 		}
 		left := time.Until(deadline)
-		if left <= 0 && m.quiet() {
-			m.handOver(spec)
-			return false
+		if left <= 0 {
+			if m.quiet() {
+				m.handOver(spec)
+				return false
+			}
+			m.beforeCheck() // whoever keeps it from being quiet may stay for long
 		}
 		m.wait(int(max(left, 10*time.Millisecond).Milliseconds()))
 	}
@@ -53,6 +57,7 @@ func RunFor(spec *wire.Spec, grace time.Duration) (ended bool) {
 func newMonitor(spec wire.Spec) *monitor {
 	m := &monitor{spec: spec, buf: make([]byte, wire.MaxData+1)}
 	m.log.fd = spec.Log
+	m.check.pidfd = -1
 	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In} {
 		if fd >= 0 {
 			unix.SetNonblock(fd, true)
@@ -66,6 +71,7 @@ func newMonitor(spec wire.Spec) *monitor {
 	if m.pidfd, err = unix.PidfdOpen(spec.Pid, unix.PIDFD_NONBLOCK); err != nil {
 		m.pidfd = -1
 	}
+	m.scheduleCheck(spec.Check)
 	if spec.Control >= 0 {
 		m.clients = append(m.clients, &client{fd: spec.Control, primary: true, attached: spec.Attach})
 	}
@@ -74,7 +80,7 @@ func newMonitor(spec wire.Spec) *monitor {
 
 // quiet says whether nothing is under way that a specification can't tell.
 func (m *monitor) quiet() bool {
-	if len(m.pending) > 0 {
+	if len(m.pending) > 0 || m.check.pidfd >= 0 {
 		return false
 	}
 	for _, c := range m.clients {
@@ -88,7 +94,10 @@ func (m *monitor) quiet() bool {
 // handOver puts what this monitor knows into the specification.
 func (m *monitor) handOver(spec *wire.Spec) {
 	*spec = m.spec
-	spec.Control, spec.Attach = -1, false
+	spec.Control, spec.Attach, spec.Check = -1, false, -1
+	if at := m.check.at; !at.IsZero() {
+		spec.Check = int(max(0, time.Until(at).Milliseconds()))
+	}
 	for _, c := range m.clients {
 		spec.Control, spec.Attach = c.fd, c.attached
 	}
@@ -116,7 +125,8 @@ func (m *monitor) wait(timeout int) {
 	}
 	add(out, unix.POLLIN)
 	add(errs, unix.POLLIN)
-	const fixed = 5
+	add(m.check.pidfd, unix.POLLIN)
+	const fixed = 6
 	polled := m.clients
 	for _, c := range polled {
 		add(c.fd, c.events(len(m.pending) == 0))
@@ -139,6 +149,9 @@ func (m *monitor) wait(timeout int) {
 	}
 	if m.fds[4].Revents != 0 {
 		m.spec.Err = m.copyOutput(m.spec.Err, wire.Stderr)
+	}
+	if m.fds[5].Revents != 0 {
+		m.checked()
 	}
 	if m.fds[0].Revents != 0 {
 		m.collect()
@@ -250,12 +263,29 @@ func (m *monitor) finish() {
 		}
 		m.reap()
 	}
-	if !m.cleaned && len(m.spec.Cleanup) > 0 {
-		devnull, _ := syscall.Open("/dev/null", syscall.O_RDWR, 0)
-		fd := uintptr(devnull)
-		syscall.ForkExec(m.spec.Cleanup[0], m.spec.Cleanup, &syscall.ProcAttr{
-			Dir: "/", Env: os.Environ(), Files: []uintptr{fd, fd, fd}, Sys: &syscall.SysProcAttr{Setsid: true}})
+	if !m.cleaned {
+		m.podman("container", "cleanup", m.spec.ID)
 	}
+}
+
+// podman starts a podman for the container, with no streams and in a session
+// of its own. The pid is 0 where it can't be.
+func (m *monitor) podman(args ...string) (pid int) {
+	if len(m.spec.Self) == 0 {
+		return 0
+	}
+	devnull, err := syscall.Open("/dev/null", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	defer syscall.Close(devnull)
+	fd := uintptr(devnull)
+	pid, err = syscall.ForkExec(m.spec.Self[0], append(append([]string(nil), m.spec.Self...), args...), &syscall.ProcAttr{
+		Dir: "/", Env: os.Environ(), Files: []uintptr{fd, fd, fd}, Sys: &syscall.SysProcAttr{Setsid: true}})
+	if err != nil {
+		return 0
+	}
+	return pid
 }
 
 // unfinished lists the clients that the monitor still waits for.

@@ -25,6 +25,7 @@ const (
 	StdinEOF = 'c' // to the monitor: the input ends
 	Resize   = 'w' // to the monitor: "ROWS COLS"
 	Cleaned  = 'd' // to the monitor: the sender has cleaned up after the exit
+	Health   = 'h' // to the monitor: run the health check in so many milliseconds; never where negative
 )
 
 // MaxData is the most bytes of data a message carries.
@@ -77,7 +78,8 @@ type Spec struct {
 	Attach  bool     // the starting command is attached from the start
 	TTY     bool     // Out and In are a terminal
 	Exit    []string // files that get the exit record, the volatile one first
-	Cleanup []string // the command that cleans up when no client does
+	Check   int      // milliseconds until the first health check; -1 for none
+	Self    []string // podman with its global options: it cleans up when no client does
 }
 
 // Args encodes the specification.
@@ -95,8 +97,8 @@ func (s *Spec) Args() []string {
 	for _, e := range s.Exit {
 		a = append(a, "exit="+e)
 	}
-	for _, c := range s.Cleanup {
-		a = append(a, "cleanup="+c)
+	for _, c := range s.Self {
+		a = append(a, "self="+c)
 	}
 	return a
 }
@@ -114,8 +116,8 @@ func ParseSpec(args []string) (s Spec, ok bool) {
 			s.Attach = true
 		case "exit":
 			s.Exit = append(s.Exit, value)
-		case "cleanup":
-			s.Cleanup = append(s.Cleanup, value)
+		case "self":
+			s.Self = append(s.Self, value)
 		default:
 			if !s.setInt(key, value) {
 				return s, false
@@ -133,7 +135,7 @@ type intField struct {
 func (s *Spec) ints() []intField {
 	return []intField{{"pid", &s.Pid}, {"control", &s.Control}, {"listen", &s.Listen},
 		{"out", &s.Out}, {"err", &s.Err}, {"in", &s.In}, {"log", &s.Log},
-		{"hold", &s.Hold}, {"held", &s.Held}, {"started", &s.Started}}
+		{"hold", &s.Hold}, {"held", &s.Held}, {"started", &s.Started}, {"check", &s.Check}}
 }
 
 func (s *Spec) setInt(key, value string) bool {
