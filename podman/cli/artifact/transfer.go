@@ -64,6 +64,7 @@ func newPull(a *app.App) *cobra.Command {
 func newPush(a *app.App) *cobra.Command {
 	var flags transfer
 	var digestFile cliflag.DigestFile
+	var sign cliflag.Sign
 	cmd := &cobra.Command{
 		Use:     "push [options] ARTIFACT.",
 		Short:   "Push an OCI artifact",
@@ -73,6 +74,7 @@ func newPush(a *app.App) *cobra.Command {
 	}
 	flags.bind(cmd.Flags(), "Suppress output information when pushing images")
 	digestFile.Bind(cmd.Flags())
+	sign.Bind(cmd.Flags())
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		o, err := flags.options()
 		if err != nil {
@@ -80,6 +82,9 @@ func newPush(a *app.App) *cobra.Command {
 		}
 		ctx, stop := cliout.Interruptible(cmd.Context())
 		defer stop()
+		if o.Sign, err = sign.Value(); err != nil {
+			return err
+		}
 		d, err := e.Artifacts().Push(ctx, e.Config, args[0], o)
 		if err != nil {
 			return err

@@ -19,6 +19,7 @@ import (
 // TransferOptions adjust Pull and Push.
 type TransferOptions struct {
 	Registry registry.Options // Retries 0 means none
+	Sign     imgcopy.SignOptions
 	Progress cliout.Progress
 }
 
@@ -87,6 +88,6 @@ func remote(name string) (ref.Location, error) {
 func copyOptions(cfg *config.Config, o TransferOptions) imgcopy.Options {
 	t := transport.Options{Config: cfg, Registry: o.Registry}
 	t.Registry.Retries = 0
-	return imgcopy.Options{Source: t, Destination: t, PreserveDigests: true, Progress: o.Progress,
+	return imgcopy.Options{Source: t, Destination: t, Sign: o.Sign, PreserveDigests: true, Progress: o.Progress,
 		Parallel: int(cfg.Engine.ImageParallelCopies), Retries: max(o.Registry.Retries, 0), RetryDelay: o.Registry.RetryDelay}
 }
