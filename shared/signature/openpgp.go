@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
@@ -67,6 +69,21 @@ func (k *Keyring) Fingerprints() []string {
 	var out []string
 	for _, e := range k.keys {
 		out = append(out, fingerprint(e.PrimaryKey))
+	}
+	return out
+}
+
+// Owners are the addresses in the keys' user IDs, or the whole of a user ID
+// without one.
+func (k *Keyring) Owners() []string {
+	var out []string
+	for _, e := range k.keys {
+		for _, name := range slices.Sorted(maps.Keys(e.Identities)) {
+			if id := e.Identities[name].UserId; id != nil && id.Email != "" {
+				name = id.Email
+			}
+			out = append(out, name)
+		}
 	}
 	return out
 }

@@ -3,6 +3,6 @@
 // are kept (containers-registries.d(5)): the decisions are here, the
 // signatures' formats and their cryptography are the package signature's.
 //
-// It imports config, ref, signature, errdef, a YAML parser and the standard
+// It imports atomicfile, config, ref, signature, errdef, a YAML parser and the standard
 // library.
 package trust

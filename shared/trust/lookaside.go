@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/podsuite/podsuite/shared/atomicfile"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/signature"
@@ -158,33 +159,10 @@ func (l *Lookaside) write(d digest.Digest, n int, s signature.Signature) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write signature: %w", err)
 	}
-	if err := replaceFile(path, blob, 0o644); err != nil {
-		return fmt.Errorf("write signature: %w", err)
-	}
-	return nil
+	return atomicfile.Write(path, blob, 0o644)
 }
 
 // DirLookaside is a lookaside in a local directory.
 func DirLookaside(dir string, n ref.Name) *Lookaside {
 	return &Lookaside{base: &url.URL{Scheme: "file", Path: dir}, name: n}
-}
-
-// replaceFile writes a small file anew, whole or not at all.
-func replaceFile(path string, data []byte, mode os.FileMode) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Chmod(mode)
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

@@ -157,20 +157,22 @@ func (p *Places) Lookaside(n ref.Name, write bool) (*Lookaside, error) {
 	return &Lookaside{base: u, name: n}, nil
 }
 
-// Show gives the URL under which signatures of the scope are read, "" if none
-// is configured for it.
+// Show gives the URL under which signatures of the scope are read, "" if only
+// the default covers it.
 func (p *Places) Show(scope string) string {
-	s, ok := p.scopes[scope]
-	if !ok {
-		return ""
+	for ; scope != ""; scope = parentScope(scope) {
+		s, ok := p.scopes[scope]
+		if ok && s.Lookaside != "" {
+			return s.Lookaside
+		}
+		if ok {
+			return s.Sigstore
+		}
 	}
-	if s.Lookaside != "" {
-		return s.Lookaside
-	}
-	return s.Sigstore
+	return ""
 }
 
-// Default is what Show gives for the scopes that have no section.
+// Default is where signatures are read of what no section covers.
 func (p *Places) Default() string {
 	if p.def == nil {
 		return ""

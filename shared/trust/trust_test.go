@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,6 +149,56 @@ func TestIdentity(t *testing.T) {
 		}
 		if ok := id.accepts(location(t, c.image), c.claimed); ok != c.ok {
 			t.Errorf("%s for %s, claimed %s: %v", c.identity, c.image, c.claimed, ok)
+		}
+	}
+}
+
+func TestSetKeepsTheRest(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.json")
+	old := `{"default":[{"type":"reject"}],"transports":{"oci":{"/x":[{"type":"reject"}]},"docker":{"a.test":[{"type":"sigstoreSigned","keyData":"AAAA"}]}}}`
+	if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set := func(r Rule) error { return Set(nil, path, r) }
+	if err := set(Rule{Scope: "*.b.test", Type: "signedBy", Keys: []string{"/one", "/two"}}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Load(nil, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range p.Entries(&Places{}) {
+		got = append(got, strings.Join(append([]string{e.Transport, e.Scope, e.Type}, e.Keys...), " "))
+	}
+	want := []string{"all default reject", "repository *.b.test signed /one", "repository *.b.test signed /two", "repository a.test sigstoreSigned", "oci /x reject"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("permissions: %v, %v", fi.Mode(), err)
+	}
+	before, _ := os.ReadFile(path)
+	for _, r := range []Rule{{Scope: "http://a", Type: "reject"}, {Scope: "a.test", Type: "signedBy"}, {Scope: "a.test", Type: "accept", Keys: []string{"k"}}} {
+		if err := set(r); !errors.Is(err, errdef.ErrInvalid) {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+	if after, _ := os.ReadFile(path); string(after) != string(before) {
+		t.Error("a refused rule changed the file")
+	}
+}
+
+func TestGoverning(t *testing.T) {
+	p, err := Parse([]byte(`{"default":[{"type":"reject"}],"transports":{"docker":{"h.test:5000":[{"type":"reject"}],"h.test:5000/a":[{"type":"insecureAcceptAnything"}],"*.w.test":[{"type":"reject"}]}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"h.test:5000/a/b:1": "h.test:5000/a", "h.test:5000/c": "h.test:5000", "x.w.test/y": "*.w.test", "none.test/a": DefaultScope, "h.test/a": DefaultScope,
+	} {
+		if got := Governing(p.Entries(&Places{}), name); len(got) != 1 || got[0].Scope != want {
+			t.Errorf("%s: %+v, want %s", name, got, want)
 		}
 	}
 }

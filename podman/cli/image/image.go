@@ -13,7 +13,7 @@ func NewImage(a *app.App) *cobra.Command {
 		Long:  "Manage images",
 	}
 	for _, add := range []func(*app.App) *cobra.Command{
-		NewBuild, NewDiff, NewExists, NewHistory, NewImport, NewInspect, NewList, NewLoad, NewMount, NewPrune, NewPull, NewPush, NewRemove, NewSave, NewScp, NewSearch, NewTag, NewTree, NewUnmount, NewUntag,
+		NewBuild, NewDiff, NewExists, NewHistory, NewImport, NewInspect, NewList, NewLoad, NewMount, NewPrune, NewPull, NewPush, NewRemove, NewSave, NewScp, NewSearch, newSign, NewTag, NewTree, newTrust, NewUnmount, NewUntag,
 	} {
 		cmd.AddCommand(add(a))
 	}
