@@ -22,20 +22,24 @@ const (
 // "parent/libpod-ID", or "slice:libpod:ID" where systemd makes it.
 func CgroupsPath(opts Options, id string) string {
 	if opts.SystemdCgroup {
-		slice := opts.CgroupParent
-		if slice == "" || slice == defaultCgroupParent {
-			slice = "machine.slice"
-			if unprivileged() {
-				slice = "user.slice"
-			}
-		}
-		return slice + ":libpod:" + id
+		return parentOf(opts) + ":libpod:" + id
 	}
+	return filepath.Join("/", parentOf(opts), "libpod-"+id)
+}
+
+// parentOf is the control group, or the slice, that containers have theirs in.
+func parentOf(opts Options) string {
 	parent := opts.CgroupParent
-	if parent == "" {
-		parent = defaultCgroupParent
+	switch {
+	case opts.SystemdCgroup && (parent == "" || parent == defaultCgroupParent):
+		if unprivileged() {
+			return "user.slice"
+		}
+		return "machine.slice"
+	case parent == "":
+		return defaultCgroupParent
 	}
-	return filepath.Join("/", parent, "libpod-"+id)
+	return parent
 }
 
 // unprivileged tells that this process lacks the rights of the real root.

@@ -897,13 +897,36 @@ static void carry_out(const struct op *o)
 	}
 }
 
-/* run is the program. It has as many arguments as descriptors for the command
+/* pause is the first process of a pod: it holds the pod's namespaces, collects
+ * the orphans of containers that share its process numbers, and ends when it
+ * is asked to. A first process is sent only the signals that it handles or
+ * blocks, so it blocks all and takes them one by one. */
+static void __attribute__((noreturn)) pause(void)
+{
+	enum { SIG_SETMASK_ = 2, SIGINT_ = 2, SIGQUIT_ = 3, SIGTERM_ = 15, WNOHANG_ = 1 };
+	uint64_t all = ~(uint64_t)0;
+
+	SYS4(rt_sigprocmask, SIG_SETMASK_, &all, 0, sizeof(all));
+	for (;;) {
+		long signal = SYS4(rt_sigtimedwait, &all, 0, 0, sizeof(all));
+
+		if (signal == SIGTERM_ || signal == SIGINT_ || signal == SIGQUIT_)
+			quit(0);
+		while (SYS4(wait4, -1, 0, WNOHANG_, 0) > 0)
+			;
+	}
+}
+
+/* run is the program. As a file that a container's configuration names it is
+ * pause; the runtime starts it from memory. It has as many arguments as descriptors for the command
  * beyond the standard streams; behind those come the socket and the list. */
 void __attribute__((noreturn)) run(const long *stack)
 {
 	struct statx st;
 	int list = (int)stack[0] + 3;
 
+	if (stack[0] > 0 && *(const char *)stack[1] == '/')
+		pause();
 	sock = (int)stack[0] + 2;
 	if (SYS(statx, list, "", AT_EMPTY_PATH, STATX_SIZE, &st) < 0)
 		quit(1);
