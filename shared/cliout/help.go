@@ -22,7 +22,7 @@ func help(cmd *cobra.Command, st style) {
 		b.WriteString("\nExamples:\n" + indent(cmd.Example) + "\n")
 	}
 	commands(&b, cmd)
-	if f := cmd.Flags().Lookup("help"); f != nil && st.options == "Options" {
+	if f := cmd.Flags().Lookup("help"); f != nil && f.Shorthand != "" && st.options == "Options" { // -h, which everybody knows
 		f.Hidden = true
 	}
 	if flags := cmd.LocalFlags(); flags.HasAvailableFlags() {
