@@ -17,6 +17,7 @@ func words(a *app.App) complete.Words {
 	images := stored(a, imageNames)
 	containers := stored(a, containerNames)
 	volumes := stored(a, volumeNames)
+	pods := stored(a, podNames)
 	signals := complete.OneOf("SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGTERM", "SIGSTOP", "SIGCONT", "SIGWINCH")
 	anywhere := complete.Any(complete.Transports(), complete.Tags(a.Config, ""), complete.Tags(a.Config, "docker://"))
 	paths := complete.Any(suffixed(containers, ":"))
@@ -31,6 +32,7 @@ func words(a *app.App) complete.Words {
 			"SRC_PATH":    paths,
 			"DEST_PATH":   paths,
 			"VOLUME":      volumes,
+			"POD":         pods,
 			"REGISTRY":    complete.Logins(a.Config),
 			"LIST":        images,
 		},
@@ -48,6 +50,11 @@ func words(a *app.App) complete.Words {
 			"log-driver":   complete.OneOf("k8s-file", "json-file", "journald", "passthrough", "none"),
 			"net":          networks,
 			"network":      networks,
+			"init-ctr":     complete.OneOf("always", "once"),
+			"exit-policy":  complete.OneOf("continue", "stop"),
+			"pod":          pods,
+			"requires":     containers,
+			"share":        complete.OneOf("cgroup", "ipc", "net", "pid", "uts", "none"),
 			"pid":          complete.OneOf("host", "private", "container:", "ns:"),
 			"policy":       complete.OneOf("always", "missing", "never", "newer"),
 			"restart":      complete.OneOf("no", "always", "on-failure", "unless-stopped"),
@@ -106,6 +113,18 @@ func containerNames(e *engine.Engine) []string {
 	var names []string
 	for _, c := range all {
 		names = append(names, c.Name, c.ID[:12])
+	}
+	return names
+}
+
+func podNames(e *engine.Engine) []string {
+	pods, err := e.Pods().List()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, p := range pods {
+		names = append(names, p.Name)
 	}
 	return names
 }

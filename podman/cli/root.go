@@ -12,6 +12,7 @@ import (
 	"github.com/podsuite/podsuite/podman/cli/image"
 	"github.com/podsuite/podsuite/podman/cli/manifest"
 	"github.com/podsuite/podsuite/podman/cli/network"
+	"github.com/podsuite/podsuite/podman/cli/pod"
 	"github.com/podsuite/podsuite/podman/cli/secret"
 	"github.com/podsuite/podsuite/podman/cli/system"
 	"github.com/podsuite/podsuite/podman/cli/volume"
@@ -63,6 +64,7 @@ func commands() []command {
 		{"mount", container.NewMount},
 		{"network", network.NewNetwork},
 		{"pause", container.NewPause},
+		{"pod", pod.NewPod},
 		{"port", container.NewPort},
 		{"ps", container.NewPs},
 		{"pull", image.NewPull},

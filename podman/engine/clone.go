@@ -73,15 +73,8 @@ func (e *Engine) cloneConfig(ctx context.Context, c *container.Config, req *Clon
 		return image, err
 	}
 	c.ID, c.Created = container.NewID(), time.Now()
-	for i := range c.Mounts {
-		if m := &c.Mounts[i]; m.Type == "volume" && m.Anonymous {
-			m.Name, m.Source = container.NewID(), ""
-		}
-	}
-	for name, n := range c.Network.Networks {
-		n.StaticIPs, n.StaticMAC = nil, ""
-		c.Network.Networks[name] = n
-	}
+	c.Mounts = freshVolumes(c.Mounts)
+	forgetAddresses(c)
 	if err := e.updateResources(c, &req.Resources); err != nil {
 		return image, err
 	}
@@ -92,6 +85,24 @@ func (e *Engine) cloneConfig(ctx context.Context, c *container.Config, req *Clon
 		return image, err
 	}
 	return image, e.setCloneImage(c, req.Image, image)
+}
+
+// freshVolumes gives the volumes without a name new ones.
+func freshVolumes(mounts []container.Mount) []container.Mount {
+	for i := range mounts {
+		if m := &mounts[i]; m.Type == "volume" && m.Anonymous {
+			m.Name, m.Source = container.NewID(), ""
+		}
+	}
+	return mounts
+}
+
+// forgetAddresses leaves out the addresses that were asked for.
+func forgetAddresses(c *container.Config) {
+	for name, n := range c.Network.Networks {
+		n.StaticIPs, n.StaticMAC = nil, ""
+		c.Network.Networks[name] = n
+	}
 }
 
 // cloneName is the name that was asked for, or the first that is free of

@@ -30,24 +30,36 @@ func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*co
 			return nil, errdef.Newf(errdef.ErrConflict, "container id file exists. Ensure another container is not using it or delete %s", req.CIDFile)
 		}
 	}
+	req, in, err := e.joinPod(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	defer in.release()
 	req = e.withDefaults(req)
 	image, err := e.image(ctx, req)
 	if err != nil {
-		return nil, err
+		return nil, in.failed(ctx, e, err)
 	}
 	config, err := e.configure(id, req, image)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = in.add(config)
 	}
-	if err := e.createVolumes(config); err != nil {
-		return nil, err
+	if err == nil {
+		err = e.createVolumes(config)
+	}
+	if err == nil {
+		err = in.hold(e)
+	}
+	if err != nil {
+		return nil, in.failed(ctx, e, err)
 	}
 	if config.AutoRemove && e.oneShot {
 		store.Unsynced() // whatever comes now is gone when the container ends
 	}
 	if err := e.store(ctx, config, image, req.Replace); err != nil {
-		return nil, errors.Join(err, e.removeAnonymous(config))
+		return nil, in.failed(ctx, e, errors.Join(err, e.removeAnonymous(config)))
 	}
+	in.release()
 	if req.CIDFile != "" {
 		if err := os.WriteFile(req.CIDFile, []byte(config.ID), 0o644); err != nil {
 			return nil, errors.Join(fmt.Errorf("write container id file: %w", err), e.Remove(ctx, config.ID, RemoveRequest{Volumes: true}))
@@ -110,13 +122,15 @@ func (e *Engine) store(ctx context.Context, c *container.Config, image store.Ima
 
 // configure makes the configuration of the request and its image.
 func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*container.Config, error) {
-	raw, err := e.Store.ImageConfig(image.ID)
-	if err != nil {
-		return nil, err
-	}
 	var file v1.ConfigFile
-	if err := json.Unmarshal(raw, &file); err != nil {
-		return nil, fmt.Errorf("read configuration of image %q: %w", req.Image, err)
+	if image.ID != "" { // a pod's infra container has none
+		raw, err := e.Store.ImageConfig(image.ID)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(raw, &file); err != nil {
+			return nil, fmt.Errorf("read configuration of image %q: %w", req.Image, err)
+		}
 	}
 	c := &container.Config{ID: id, Name: req.Name, Image: imageName(req.Image, image), ImageID: image.ID, RawImage: req.Image,
 		Created: time.Now(), CreatedBy: req.CreatedBy, Terminal: req.Terminal, Stdin: req.Interactive, AutoRemove: req.AutoRemove, CIDFile: req.CIDFile,
@@ -131,6 +145,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		return nil, errdef.Newf(errdef.ErrInvalid, "workdir %q must be an absolute path", c.WorkDir)
 	}
 	c.WorkDirAsked = req.WorkDir != ""
+	var err error
 	if c.StopSignal, err = ParseSignal(first(req.StopSignal, file.Config.StopSignal, "SIGTERM")); err != nil {
 		return nil, err
 	}
@@ -144,7 +159,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		return nil, err
 	}
 	steps := []func(*container.Config, *CreateRequest, *v1.Config) error{
-		e.setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, e.setNamespaces, e.setHostname, e.setUmask, e.setSecrets,
+		e.setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, e.setNamespaces, e.setHostname, e.setUmask, e.setSecrets, e.setRequires,
 	}
 	for _, step := range steps {
 		if err := step(c, req, &file.Config); err != nil {
@@ -155,7 +170,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 	if _, err := e.capabilities(&c.Security, 0); err != nil {
 		return nil, err
 	}
-	if target, ok := strings.CutPrefix(c.Network.Mode, "container:"); ok {
+	for _, target := range c.Depends() {
 		if _, err := e.Lookup(target); err != nil {
 			return nil, err
 		}

@@ -110,7 +110,7 @@ func (e *Engine) setUmask(c *container.Config, _ *CreateRequest, _ *v1.Config) e
 // setHostname names the container's host after the container, if the
 // configuration wants that and nobody chose another name.
 func (e *Engine) setHostname(c *container.Config, _ *CreateRequest, _ *v1.Config) error {
-	if !e.Config.Containers.ContainerNameAsHostname || c.Hostname != "" || c.UTSMode == "host" || c.Network.Mode == "host" {
+	if !e.Config.Containers.ContainerNameAsHostname || c.Hostname != "" || c.UTSMode != "" || c.Network.Mode == "host" {
 		return nil
 	}
 	const longest = 63

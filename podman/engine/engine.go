@@ -8,6 +8,7 @@ import (
 
 	"github.com/podsuite/podsuite/podman/engine/event"
 	"github.com/podsuite/podsuite/podman/engine/lock"
+	"github.com/podsuite/podsuite/podman/engine/pod"
 	"github.com/podsuite/podsuite/podman/engine/volume"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/network"
@@ -68,6 +69,14 @@ func (e *Engine) Volumes() *volume.Dir {
 		path = filepath.Join(e.Store.GraphRoot(), "volumes")
 	}
 	return volume.Open(path)
+}
+
+// Pods are the store's pods.
+func (e *Engine) Pods() *pod.Dir { return pod.Open(filepath.Join(e.Store.GraphRoot(), "pods")) }
+
+// lockPod takes the pod's lock, before those of its containers.
+func (e *Engine) lockPod(id string) (*lock.Lock, error) {
+	return lock.Acquire(e.runDir("locks"), "pod-"+id)
 }
 
 // lockContainer takes the container's lock.

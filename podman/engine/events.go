@@ -10,6 +10,7 @@ import (
 
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/podman/engine/event"
+	"github.com/podsuite/podsuite/podman/engine/pod"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -38,7 +39,7 @@ func (e *Engine) event(ev event.Event) {
 }
 
 func containerEvent(c *container.Config, status string) event.Event {
-	ev := event.Event{Type: event.Container, Status: status, ID: c.ID, Name: c.Name, Image: c.Image, Attributes: c.Labels}
+	ev := event.Event{Type: event.Container, Status: status, ID: c.ID, Name: c.Name, Image: c.Image, PodID: c.Pod, Attributes: c.Labels}
 	if ev.Attributes == nil {
 		ev.Attributes = map[string]string{}
 	}
@@ -71,6 +72,10 @@ func imageEvent(id, name, status string) event.Event {
 // networkEvent tells of a network itself.
 func networkEvent(n network.Network, status string) event.Event {
 	return event.Event{Type: event.Network, Status: status, ID: n.ID, Name: n.Name, Attributes: map[string]string{"driver": n.Driver}}
+}
+
+func podEvent(p *pod.Pod, status string) event.Event {
+	return event.Event{Type: event.Pod, Status: status, ID: p.ID, Name: p.Name}
 }
 
 func volumeEvent(name, status string) event.Event {

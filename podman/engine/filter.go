@@ -88,8 +88,9 @@ func (e *Engine) addFilter(f *ContainerFilter, key string, values []string) erro
 			return any(func(v string) bool { return v == first(c.Restart.Policy, "no") })
 		})
 	case "pod":
-		// Pods are not there yet, so no container is in one.
-		f.addSummary(func(string, string, *container.Summary) bool { return false })
+		f.addSummary(func(_, _ string, s *container.Summary) bool {
+			return s.Pod != "" && any(func(v string) bool { return v != "" && (s.PodName == v || strings.HasPrefix(s.Pod, v)) })
+		})
 	case "health":
 		return e.addHealth(f, values)
 	case "should-start-on-boot":

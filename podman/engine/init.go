@@ -14,6 +14,9 @@ import (
 
 // Init brings a container up to the point where its command would begin.
 func (e *Engine) Init(ctx context.Context, nameOrID string) error {
+	if err := e.startDepends(ctx, nameOrID); err != nil {
+		return err
+	}
 	return e.withContainer(nameOrID, func(c *container.Config) error {
 		if s := e.status(c.ID); s.Running() {
 			return errdef.Newf(errdef.ErrConflict, "container %s has already been created in runtime: container state improper", c.ID)

@@ -34,6 +34,7 @@ func (e *Engine) Inspect(nameOrID string) (*ContainerInfo, error) {
 		Dependencies: list(c.Summary().Depends), KubeExitCodePropagation: "invalid", State: e.stateInfo(c, s), GraphDriver: e.graphInfo(found),
 		ConmonPidFile: filepath.Join(dir, "conmon.pid"), PidFile: filepath.Join(dir, "pidfile"), Config: e.configInfo(c), HostConfig: e.hostInfo(c)}
 	info.Config.Passwd = &passwd
+	info.Pod, info.IsInfra = c.Pod, c.Infra
 	again := e.restarts(c.ID)
 	info.RestartCount, info.State.Error = again.Count, again.Error
 	if image, err := e.Store.Image(c.ImageID); err == nil {
@@ -122,7 +123,7 @@ func portInfo(ports []network.PortMapping) map[string][]HostPort {
 }
 
 func (e *Engine) networkInfo(c *container.Config) *NetworkInfo {
-	info := &NetworkInfo{Ports: portInfo(c.Network.Ports)}
+	info := &NetworkInfo{Ports: portInfo(c.Published())}
 	for _, p := range c.ExposedPorts {
 		if _, ok := info.Ports[p]; !ok {
 			info.Ports[p] = nil
@@ -203,8 +204,8 @@ func (e *Engine) configInfo(c *container.Config) *ConfigInfo {
 }
 
 func (e *Engine) hostInfo(c *container.Config) *HostInfo {
-	h := &HostInfo{CgroupManager: first(e.Config.Engine.CgroupManager, "cgroupfs"), CgroupMode: "host", ContainerIDFile: c.CIDFile, Cgroups: "default",
-		NetworkMode: c.Network.Mode, PortBindings: portInfo(c.Network.Ports), AutoRemove: c.AutoRemove, Annotations: pairs(c.Annotations),
+	h := &HostInfo{CgroupManager: first(e.Config.Engine.CgroupManager, "cgroupfs"), CgroupMode: "host", ContainerIDFile: c.CIDFile, CgroupParent: c.CgroupParent, Cgroups: "default",
+		NetworkMode: c.Network.Mode, PortBindings: portInfo(c.Published()), AutoRemove: c.AutoRemove, Annotations: pairs(c.Annotations),
 		CapAdd: list(c.Security.CapAdd), CapDrop: list(c.Security.CapDrop), Dns: list(c.Network.DNS), DnsOptions: list(c.Network.DNSOptions),
 		DnsSearch: list(c.Network.DNSSearch), ExtraHosts: list(c.Network.AddHosts), GroupAdd: list(c.Groups), SecurityOpt: []string{},
 		IpcMode: first(c.IPCMode, "shareable"), PidMode: first(c.PIDMode, "private"), UTSMode: first(c.UTSMode, "private"),

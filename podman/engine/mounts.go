@@ -47,14 +47,18 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 	}
 	spec.Mounts = kept
 	dir := e.Store.ContainerRunDir(c.ID)
+	network, err := e.networkFilesOf(c)
+	if err != nil {
+		return err
+	}
 	options := []string{"bind", "rprivate", "nosuid", "nodev"}
 	if c.Security.ReadOnly {
 		options = append(options, "ro")
 	}
-	for _, file := range []struct{ name, to string }{{"resolv.conf", "/etc/resolv.conf"}, {"hosts", "/etc/hosts"},
-		{"hostname", "/etc/hostname"}, {"containerenv", "/run/.containerenv"}} {
+	for _, file := range []struct{ dir, name, to string }{{network, "resolv.conf", "/etc/resolv.conf"}, {network, "hosts", "/etc/hosts"},
+		{dir, "hostname", "/etc/hostname"}, {dir, "containerenv", "/run/.containerenv"}} {
 		if !taken[file.to] && !(c.Network.NoHosts && file.name == "hosts") {
-			spec.Mounts = append(spec.Mounts, specs.Mount{Destination: file.to, Type: "bind", Source: filepath.Join(dir, file.name),
+			spec.Mounts = append(spec.Mounts, specs.Mount{Destination: file.to, Type: "bind", Source: filepath.Join(file.dir, file.name),
 				Options: options})
 		}
 	}
@@ -65,6 +69,13 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 					Options: []string{"rw", "nosuid", "nodev", "tmpcopyup"}})
 			}
 		}
+	}
+	if c.Infra {
+		// Its own volumes are for the other containers of the pod.
+		if c.ImageID != "" {
+			return nil
+		}
+		return e.addPause(spec)
 	}
 	for i := range c.Mounts {
 		if err := e.addMount(c.ID, &c.Mounts[i], spec, root); err != nil {

@@ -42,7 +42,7 @@ func (e *Engine) defaultNetwork() string { return first(e.Config.Network.Default
 
 // setNetwork reads the network mode, the published ports and the names.
 func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.Config) error {
-	n := container.Network{DNS: req.DNS, DNSSearch: req.DNSSearch, DNSOptions: req.DNSOptions, NoHosts: e.Config.Containers.NoHosts}
+	n := container.Network{DNS: req.DNS, DNSSearch: req.DNSSearch, DNSOptions: req.DNSOptions, NoHosts: e.Config.Containers.NoHosts || req.NoHosts}
 	if err := e.setNetworkMode(&n, req); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (e *Engine) Ports(nameOrID string) ([]PublishedPort, error) {
 		return nil, err
 	}
 	var all []PublishedPort
-	for _, p := range config.Network.Ports {
+	for _, p := range config.Published() {
 		for i := range max(p.Range, 1) {
 			all = append(all, PublishedPort{fmt.Sprintf("%d/%s", p.ContainerPort+i, p.Protocol),
 				net.JoinHostPort(first(p.HostIP, "0.0.0.0"), fmt.Sprint(p.HostPort+i))})

@@ -26,7 +26,7 @@ func (e *Engine) PruneContainers(ctx context.Context, filters []string) (removed
 		return nil, []error{err}
 	}
 	for _, c := range list {
-		if c.State == Running || c.State == Paused {
+		if c.State == Running || c.State == Paused || c.Infra {
 			continue
 		}
 		size, err := e.ContainerSize(c.ID)

@@ -55,13 +55,13 @@ func (e *Engine) Cleanup(ctx context.Context, id string) error {
 	if ended {
 		e.event(containerEvent(config, "cleanup"))
 	}
-	if !config.AutoRemove {
+	if config.AutoRemove {
+		err = e.delete(config, true)
+		held.Remove()
+	} else {
 		held.Release()
-		return nil
 	}
-	err = e.delete(config, true)
-	held.Remove()
-	return err
+	return errors.Join(err, e.leavePod(ctx, config))
 }
 
 // cleanup frees the run's parts for good, the lock held.
@@ -116,6 +116,9 @@ func (e *Engine) freeRun(ctx context.Context, c *container.Config) error {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("clean up container %q: %w", c.Name, err)
 		}
+	}
+	if err := errors.Join(e.freeShm(c.ID), e.nameInPod(c, false)); err != nil {
+		return err
 	}
 	if err := e.releaseVolumes(c); err != nil {
 		return err
@@ -179,6 +182,9 @@ type RemoveRequest struct {
 	Volumes bool  // its anonymous volumes too
 	Timeout *uint // seconds to stop in; nil is the container's own
 	Depend  bool  // the containers that depend on it, too
+	Pod     bool  // with an infra container its pod
+
+	podGoes bool // the pod is being removed
 }
 
 // Remove removes a container.
@@ -186,6 +192,14 @@ func (e *Engine) Remove(ctx context.Context, nameOrID string, req RemoveRequest)
 	c, err := e.Lookup(nameOrID)
 	if err != nil {
 		return err
+	}
+	s, _ := summary(c)
+	if s.Infra && !req.podGoes && e.hasPod(s.PodName, s.Pod) {
+		if req.Pod {
+			_, err := e.RemovePod(ctx, s.Pod, RemovePodRequest{Force: req.Force, Timeout: req.Timeout})
+			return err
+		}
+		return errdef.Newf(errdef.ErrConflict, "container %s is the infra container of pod %s and cannot be removed without removing the pod", c.ID, s.Pod)
 	}
 	if err := e.removeDependents(ctx, c, req); err != nil {
 		return err
@@ -206,7 +220,10 @@ func (e *Engine) Remove(ctx context.Context, nameOrID string, req RemoveRequest)
 		return err
 	}
 	held.Remove()
-	return nil
+	if req.podGoes {
+		return nil
+	}
+	return e.leavePod(ctx, config)
 }
 
 func (e *Engine) remove(ctx context.Context, c *container.Config, req RemoveRequest) error {

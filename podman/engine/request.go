@@ -38,6 +38,11 @@ type CreateRequest struct {
 	// What the user said themselves; else the configuration's value counts.
 	StopTimeoutSet, ReadOnlySet, PrivilegedSet bool
 
+	Pod       string   // a pod's name or ID, or new:NAME to make one
+	PodIDFile string   // a file with a pod's ID, instead
+	InitCtr   string   // always or once: a pod's init container
+	Requires  []string // containers that have to be started first
+
 	Secrets  []string // NAME[,key=value…]
 	Volumes  []string
 	Mounts   []string
@@ -52,6 +57,7 @@ type CreateRequest struct {
 	DNSSearch      []string
 	DNSOptions     []string
 	AddHosts       []string
+	NoHosts        bool // /etc/hosts stays as it is in the image
 	IP, IP6        string
 	MAC            string
 	NetworkAliases []string

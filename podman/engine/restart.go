@@ -162,6 +162,9 @@ func (e *Engine) restartEnded(ctx context.Context, id string, r restarts) error 
 		case <-time.After(d):
 		}
 	}
+	if err := e.startDepends(ctx, id); err != nil && !isNotFound(err) {
+		return err
+	}
 	held, err := e.lockContainer(id)
 	if err != nil {
 		return err

@@ -200,15 +200,24 @@ func (e *Engine) setNamespaces(c *container.Config, req *CreateRequest, _ *v1.Co
 			*ns.to = "host"
 		case "shareable":
 			if ns.flag == "ipc" {
+				*ns.to = ns.value
 				break
 			}
 			fallthrough
 		default:
-			return errdef.Newf(errdef.ErrInvalid, "unrecognized namespace mode --%s=%s: choose host or private", ns.flag, ns.value)
+			if other, ok := strings.CutPrefix(ns.value, "container:"); ok && other != "" {
+				*ns.to = ns.value
+				break
+			}
+			return errdef.Newf(errdef.ErrInvalid, "unrecognized namespace mode --%s=%s: choose host, private or container:NAME", ns.flag, ns.value)
 		}
 	}
-	if c.Hostname != "" && c.UTSMode == "host" {
-		return errdef.Newf(errdef.ErrInvalid, "cannot set hostname when running in the host UTS namespace: invalid configuration")
+	if c.Hostname != "" && c.UTSMode != "" {
+		of := "host"
+		if c.UTSMode != of {
+			of = "joined"
+		}
+		return errdef.Newf(errdef.ErrInvalid, "cannot set hostname when running in the %s UTS namespace: invalid configuration", of)
 	}
 	c.ShmSize = int64(e.Config.Containers.ShmSize)
 	if req.ShmSize != "" {

@@ -45,7 +45,7 @@ func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
 		return nil, err
 	}
 	spec.Annotations = c.Annotations
-	if c.UTSMode != "host" {
+	if c.UTSMode == "" {
 		spec.Hostname = e.hostname(c)
 	}
 	if err := e.addMounts(c, spec, root); err != nil {
@@ -83,6 +83,12 @@ func (e *Engine) baseSpec(c *container.Config) (*specs.Spec, error) {
 	} else if ns != "" {
 		runtime.SetNamespace(spec, specs.NetworkNamespace, ns)
 	}
+	if err := e.joinNamespaces(c, spec); err != nil {
+		return nil, err
+	}
+	if err := e.shareShm(c, spec); err != nil {
+		return nil, err
+	}
 	e.limit(c, spec)
 	for key, value := range c.Sysctl {
 		if spec.Linux.Sysctl == nil {
@@ -99,7 +105,7 @@ func (e *Engine) baseSpec(c *container.Config) (*specs.Spec, error) {
 // limit sets the control group and its limits, where this user has control
 // groups at all.
 func (e *Engine) limit(c *container.Config, spec *specs.Spec) {
-	opts := runtime.Options{SystemdCgroup: e.systemdCgroups()}
+	opts := runtime.Options{SystemdCgroup: e.systemdCgroups(), CgroupParent: c.CgroupParent}
 	spec.Linux.CgroupsPath = runtime.CgroupsPath(opts, c.ID)
 	r := spec.Linux.Resources
 	if c.Resources != nil {
@@ -119,15 +125,7 @@ func (e *Engine) networkNamespace(c *container.Config) (string, error) {
 	if !ok {
 		return e.nsPath(c), nil
 	}
-	target, err := e.Lookup(other)
-	if err != nil {
-		return "", err
-	}
-	s := e.status(target.ID)
-	if !s.Running() {
-		return "", errdef.Newf(errdef.ErrConflict, "cannot join the network of container %s: it is not running", other)
-	}
-	return fmt.Sprintf("/proc/%d/ns/net", s.Pid), nil
+	return e.namespaceOf(other, "net")
 }
 
 // capabilityList is what the container as a whole may have.

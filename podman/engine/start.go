@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/podman/engine/lock"
 	"github.com/podsuite/podsuite/podman/engine/monitor"
 	"github.com/podsuite/podsuite/podman/engine/monitor/image"
 	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
@@ -70,14 +71,22 @@ func (e *Engine) launcher(id string, ports []*os.File) (*monitor.Launcher, error
 
 // startWith starts the container with a launcher that is up already, or nil.
 func (e *Engine) startWith(ctx context.Context, id string, launcher *monitor.Launcher, req StartRequest) (status int, err error) {
-	held, err := e.lockContainer(id)
+	held, config, err := e.hold(id)
 	if err != nil {
 		return 0, err
 	}
-	config, err := e.configuration(id)
-	if err != nil {
-		held.Remove()
-		return 0, noContainer(id, err)
+	if idle := e.idle(config.Depends()); len(idle) > 0 {
+		held.Release()
+		err := e.startAll(ctx, idle)
+		if err == nil {
+			held, config, err = e.hold(id)
+		}
+		if err != nil {
+			if launcher != nil {
+				launcher.Abandon()
+			}
+			return 0, err
+		}
 	}
 	s, err := e.start(ctx, config, launcher, req)
 	held.Release()
@@ -104,6 +113,20 @@ func (e *Engine) startWith(ctx context.Context, id string, launcher *monitor.Lau
 	}
 	s.conn.Send(wire.Cleaned, nil)
 	return status, nil
+}
+
+// hold takes the container's lock and reads its present configuration.
+func (e *Engine) hold(id string) (*lock.Lock, *container.Config, error) {
+	held, err := e.lockContainer(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := e.configuration(id)
+	if err != nil {
+		held.Remove()
+		return nil, nil, noContainer(id, err)
+	}
+	return held, config, nil
 }
 
 // start brings the container up, the lock held. It returns nil where it runs
@@ -139,6 +162,10 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 			return nil, err
 		}
 	}
+	if err := e.makePodGroup(c); err != nil {
+		launcher.Abandon()
+		return nil, err
+	}
 	connected := make(chan error, 1)
 	go func() { connected <- e.connect(ctx, c) }()
 	spec, err := e.prepare(c)
@@ -167,7 +194,7 @@ func closeAll(files []*os.File) {
 
 // undoStart takes back what a start that went wrong has set up.
 func (e *Engine) undoStart(ctx context.Context, c *container.Config) error {
-	err := errors.Join(e.disconnect(ctx, c), e.Store.Unmount(c.ID, true), e.releaseVolumes(c))
+	err := errors.Join(e.disconnect(ctx, c), e.Store.Unmount(c.ID, true), e.freeShm(c.ID), e.nameInPod(c, false), e.releaseVolumes(c))
 	os.Remove(filepath.Join(e.Store.ContainerRunDir(c.ID), "attach"))
 	return err
 }
@@ -203,7 +230,7 @@ func (e *Engine) connect(ctx context.Context, c *container.Config) error {
 			return fmt.Errorf("record the network: %w", err)
 		}
 	}
-	return e.writeNetworkFiles(c, status)
+	return errors.Join(e.writeNetworkFiles(c, status), e.nameInPod(c, true))
 }
 
 // launchRequest tells the launcher what to start and where to record it.

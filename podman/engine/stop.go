@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/podman/engine/lock"
 	"github.com/podsuite/podsuite/podman/engine/monitor"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"golang.org/x/sys/unix"
@@ -70,28 +71,37 @@ func (e *Engine) Stop(ctx context.Context, nameOrID string, timeout *uint) (name
 	if err != nil {
 		return "", err
 	}
+	name, err = e.stopHeld(ctx, config, held, timeout)
+	if err != nil {
+		return "", err
+	}
+	return name, e.leavePod(ctx, config)
+}
+
+// stopHeld stops the container whose lock is held, which it lets go.
+func (e *Engine) stopHeld(ctx context.Context, c *container.Config, held *lock.Lock, timeout *uint) (name string, err error) {
 	defer held.Release()
 	running := e.status(c.ID)
-	if config.Restart.Restarts() && running.State != Created {
+	if c.Restart.Restarts() && running.State != Created {
 		if err := e.markStopped(c.ID); err != nil {
 			return "", err
 		}
 	}
-	if err := e.stop(ctx, config, timeout); err != nil {
+	if err := e.stop(ctx, c, timeout); err != nil {
 		return "", err
 	}
-	if err := e.cleanup(ctx, config); err != nil {
+	if err := e.cleanup(ctx, c); err != nil {
 		return "", err
 	}
 	if running.Running() {
-		e.event(containerEvent(config, "stop"))
+		e.event(containerEvent(c, "stop"))
 	}
-	if config.AutoRemove && e.status(c.ID).State == Exited {
-		err := e.delete(config, true)
+	if c.AutoRemove && e.status(c.ID).State == Exited {
+		err := e.delete(c, true)
 		held.Remove()
-		return c.Names[0], err
+		return c.Name, err
 	}
-	return c.Names[0], nil
+	return c.Name, nil
 }
 
 // stop ends the process and waits for the exit record; the lock is held.
@@ -173,6 +183,9 @@ func (e *Engine) awaitRecord(id string, s monitor.State) {
 // Restart stops the container where it runs, and starts it. The lock is held
 // throughout, so that one of --rm isn't removed in between.
 func (e *Engine) Restart(ctx context.Context, nameOrID string, timeout *uint) error {
+	if err := e.startDepends(ctx, nameOrID); err != nil {
+		return err
+	}
 	return e.withContainer(nameOrID, func(c *container.Config) error {
 		if err := e.stop(ctx, c, timeout); err != nil {
 			return err

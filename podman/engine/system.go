@@ -22,19 +22,23 @@ type SystemPruneRequest struct {
 
 // SystemPruned is what a system prune has removed.
 type SystemPruned struct {
-	Containers, Volumes, Images []string
-	Size                        int64 // bytes
+	Pods, Containers, Volumes, Images []string
+	Size                              int64 // bytes
 }
 
-// SystemPrune removes stopped containers, then volumes and images that nobody
-// uses. It goes on after an error.
+// SystemPrune removes stopped pods and containers, then volumes and images that
+// nobody uses. It goes on after an error.
 func (e *Engine) SystemPrune(ctx context.Context, req SystemPruneRequest) (done SystemPruned, errs []error) {
 	for _, f := range req.Filters {
 		if err := checkPruneFilter(f); err != nil {
 			return done, []error{err}
 		}
 	}
-	containers, errs := e.PruneContainers(ctx, req.Filters)
+	if len(req.Filters) == 0 { // which say something of containers and images
+		done.Pods, errs = e.PrunePods(ctx)
+	}
+	containers, more := e.PruneContainers(ctx, req.Filters)
+	errs = append(errs, more...)
 	for _, c := range containers {
 		done.Containers, done.Size = append(done.Containers, c.ID), done.Size+c.Size
 	}
@@ -114,7 +118,7 @@ func (e *Engine) Migrate(ctx context.Context, runtime string) error {
 	return errors.Join(errs...)
 }
 
-// Reset removes all containers, images, volumes and secrets, and then the
+// Reset removes all pods, containers, images, volumes and secrets, and then the
 // directories of the store themselves.
 func (e *Engine) Reset(ctx context.Context) error {
 	list, err := e.List(nil)
@@ -122,6 +126,15 @@ func (e *Engine) Reset(ctx context.Context) error {
 		return err
 	}
 	no := uint(0)
+	pods, err := e.Pods().List()
+	if err != nil {
+		return err
+	}
+	for _, p := range pods {
+		if _, err := e.RemovePod(ctx, p.ID, RemovePodRequest{Force: true, Timeout: &no}); err != nil && !isNotFound(err) {
+			return err
+		}
+	}
 	for i := range list {
 		err := e.Remove(ctx, list[i].ID, RemoveRequest{Force: true, Volumes: true, Depend: true, Timeout: &no})
 		if err != nil && !isNotFound(err) {
@@ -161,7 +174,7 @@ func (e *Engine) removeRoots() error {
 		return fmt.Errorf("reset: %w", err)
 	}
 	parts := []string{driver, driver + "-containers", driver + "-images", driver + "-layers", driver + "-locks", "secrets", "podman", "tmp", "cache",
-		"networks", "storage.lock", "userns.lock", "db.sql", "libpod", "defaultNetworkBackend", "artifacts", "partial-blobs", "build-cache"}
+		"networks", "storage.lock", "userns.lock", "db.sql", "libpod", "defaultNetworkBackend", "artifacts", "partial-blobs", "build-cache", "pods"}
 	var errs []error
 	for _, root := range roots {
 		for _, part := range parts {

@@ -46,6 +46,12 @@ func (f *createFlags) bindProcess(cmd *cobra.Command) {
 	fl.StringArrayVar(&r.LogOpts, "log-opt", nil, "Logging driver options (path=FILE)")
 	fl.StringVar(&r.Restart, "restart", "", `Restart policy to apply when a container exits ("always"|"no"|"never"|"on-failure"|"unless-stopped")`)
 	fl.StringVar(&r.CIDFile, "cidfile", "", "Write the container ID to the file")
+	fl.StringVar(&r.Pod, "pod", "", "Run container in an existing pod, or in a new one of NAME with new:NAME")
+	fl.StringVar(&r.PodIDFile, "pod-id-file", "", "Read the pod ID from the file")
+	fl.StringSliceVar(&r.Requires, "requires", nil, "Add one or more requirement containers that must be started before this container will start")
+	if cmd.Name() == "create" {
+		fl.StringVar(&r.InitCtr, "init-ctr", "", "Make this a pod init container, which runs before the others (always|once)")
+	}
 	cmd.Flags().BoolP("help", "", false, "help for "+cmd.Name())
 }
 

@@ -48,8 +48,8 @@ func inspectContainer(e *engine.Engine, name string, size bool) (any, error) {
 	return app.Found(info, err)
 }
 
-// NewInspectAny is `podman inspect`: containers first, then images and
-// volumes.
+// NewInspectAny is `podman inspect`: containers first, then images,
+// volumes and pods.
 func NewInspectAny(a *app.App) *cobra.Command {
 	var format, kind string
 	var pick choose
@@ -57,11 +57,11 @@ func NewInspectAny(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "inspect [options] {ARTIFACT|CONTAINER|IMAGE|POD|NETWORK|VOLUME} [...]",
 		Short:   "Display the configuration of object denoted by ID",
-		Long:    "Displays the low-level information on an object identified by name or ID. Containers are looked for first, then images, volumes and networks.",
+		Long:    "Displays the low-level information on an object identified by name or ID. Containers are looked for first, then images, volumes, networks and pods.",
 		Example: "  podman inspect web\n  podman inspect --type image --format '{{.Id}}' localhost/web",
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "json", "Format the output to a Go template or json")
-	cmd.Flags().StringVarP(&kind, "type", "t", "all", `Specify inspect-object type ("image"|"container"|"volume"|"network"|"all")`)
+	cmd.Flags().StringVarP(&kind, "type", "t", "all", `Specify inspect-object type ("image"|"container"|"volume"|"network"|"pod"|"all")`)
 	cmd.Flags().BoolVarP(&size, "size", "s", false, "Display total file size")
 	pick.bindLatest(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -107,6 +107,7 @@ func lookupsOf(e *engine.Engine, kind string, size bool) ([]func(string) (any, e
 		{"image", func(name string) (any, error) { return e.InspectImage(name) }},
 		{"volume", func(name string) (any, error) { return e.InspectVolume(name) }},
 		{"network", func(name string) (any, error) { return e.InspectNetwork(name) }},
+		{"pod", func(name string) (any, error) { return app.Found(e.InspectPod(name)) }},
 	}
 	var list []func(string) (any, error)
 	for _, l := range lookups {
@@ -115,7 +116,7 @@ func lookupsOf(e *engine.Engine, kind string, size bool) ([]func(string) (any, e
 		}
 	}
 	if list == nil {
-		return nil, errdef.Newf(errdef.ErrInvalid, "invalid type %q: must be \"image\", \"container\", \"volume\", \"network\" or \"all\"", kind)
+		return nil, errdef.Newf(errdef.ErrInvalid, "invalid type %q: must be \"image\", \"container\", \"volume\", \"network\", \"pod\" or \"all\"", kind)
 	}
 	return list, nil
 }

@@ -185,9 +185,20 @@ func NewRemove(a *app.App) *cobra.Command {
 	cmd.Flags().BoolVarP(&req.Volumes, "volumes", "v", false, "Remove anonymous volumes associated with the container")
 	bindTime(cmd, &timeout)
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
-		names, err := pick.names(e, args, nil)
+		// With all of its containers goes a pod, after them.
+		var infra []string
+		names, err := pick.names(e, args, func(c *engine.Container) bool {
+			if c.Infra {
+				infra = append(infra, c.ID)
+			}
+			return !c.Infra
+		})
 		if err != nil {
 			return err
+		}
+		if pick.all {
+			req.Pod = true
+			names = append(names, infra...)
 		}
 		pick.ignore = pick.ignore || req.Force
 		req.Timeout = stopTime(cmd, timeout)

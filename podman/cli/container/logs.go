@@ -16,22 +16,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-type logsFlags struct {
-	choose
+// LogFlags are the options of the commands that print logs: those of a
+// container and of a pod.
+type LogFlags struct {
 	req                  engine.LogRequest
 	since, until         string
 	stamps, names, color bool
 }
 
-// NewLogs is `podman logs`.
-func NewLogs(a *app.App) *cobra.Command {
-	f := new(logsFlags)
-	cmd := &cobra.Command{
-		Use:     "logs [options] CONTAINER [CONTAINER...]",
-		Short:   "Fetch the logs of one or more containers",
-		Long:    "Retrieves logs for one or more containers.",
-		Example: "  podman logs web\n  podman logs --tail 2 -f web\n  podman logs --since 10m --color web db",
-	}
+// Bind declares the options.
+func (f *LogFlags) Bind(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.BoolVarP(&f.req.Follow, "follow", "f", false, "Follow log output")
 	fl.IntVar(&f.req.Tail, "tail", -1, "Output the specified number of LINES at the end of the logs.  Defaults to -1, which prints all lines")
@@ -40,41 +34,63 @@ func NewLogs(a *app.App) *cobra.Command {
 	fl.BoolVarP(&f.stamps, "timestamps", "t", false, "Output the timestamps in the log")
 	fl.BoolVarP(&f.names, "names", "n", false, "Output the container name in the log")
 	fl.BoolVar(&f.color, "color", false, "Output the containers with different colors in the log.")
-	f.bindLatest(cmd)
+}
+
+// Parse reads the times.
+func (f *LogFlags) Parse() error {
+	for _, t := range []struct {
+		flag, text string
+		to         *time.Time
+	}{{"since", f.since, &f.req.Since}, {"until", f.until, &f.req.Until}} {
+		if t.text == "" {
+			continue
+		}
+		var err error
+		if *t.to, err = engine.ParseTime(t.text); err != nil {
+			return errdef.Newf(errdef.ErrInvalid, "parsing --%s %q: unable to interpret time value", t.flag, t.text)
+		}
+	}
+	return nil
+}
+
+// NewLogs is `podman logs`.
+func NewLogs(a *app.App) *cobra.Command {
+	var pick choose
+	f := new(LogFlags)
+	cmd := &cobra.Command{
+		Use:     "logs [options] CONTAINER [CONTAINER...]",
+		Short:   "Fetch the logs of one or more containers",
+		Long:    "Retrieves logs for one or more containers.",
+		Example: "  podman logs web\n  podman logs --tail 2 -f web\n  podman logs --since 10m --color web db",
+	}
+	f.Bind(cmd)
+	pick.bindLatest(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 && !f.latest {
+		if len(args) == 0 && !pick.latest {
 			return errdef.Newf(errdef.ErrInvalid, "specify at least one container name or ID to log")
 		}
-		for _, t := range []struct {
-			flag, text string
-			to         *time.Time
-		}{{"since", f.since, &f.req.Since}, {"until", f.until, &f.req.Until}} {
-			if t.text == "" {
-				continue
-			}
-			var err error
-			if *t.to, err = engine.ParseTime(t.text); err != nil {
-				return errdef.Newf(errdef.ErrInvalid, "parsing --%s %q: unable to interpret time value", t.flag, t.text)
-			}
+		if err := f.Parse(); err != nil {
+			return err
 		}
 		e, err := a.Engine()
 		if err != nil {
 			return err
 		}
 		defer e.Close()
-		names, err := f.choose.names(e, args, nil)
+		names, err := pick.names(e, args, nil)
 		if err != nil {
 			return err
 		}
 		ctx, stop := cliout.Interruptible(cmd.Context())
 		defer stop()
-		return f.run(ctx, e, names)
+		return f.Print(ctx, e, names, len(names) > 1)
 	}
 	return cmd
 }
 
-// run prints the logs one after the other; followed ones at the same time.
-func (f *logsFlags) run(ctx context.Context, e *engine.Engine, names []string) error {
+// Print prints the containers' logs one after the other; followed ones at the
+// same time. Where told, lines begin with the name of their container, or its ID.
+func (f *LogFlags) Print(ctx context.Context, e *engine.Engine, names []string, told bool) error {
 	printers := make([]*logPrinter, len(names))
 	screen := new(sync.Mutex)
 	for i, name := range names {
@@ -87,9 +103,9 @@ func (f *logsFlags) run(ctx context.Context, e *engine.Engine, names []string) e
 			printers[i].color = colors(i)
 		}
 		switch {
-		case len(names) > 1 && f.names:
+		case told && f.names:
 			printers[i].prefix = c.Names[0] + " "
-		case len(names) > 1:
+		case told:
 			printers[i].prefix = c.ID[:12] + " "
 		}
 	}

@@ -78,7 +78,7 @@ func (r psRow) MarshalJSON() ([]byte, error) { return json.Marshal(r.entry(false
 func (r psRow) entry(ns bool) psEntry {
 	c := r.c
 	e := psEntry{AutoRemove: c.AutoRemove, Command: c.Summary.Command, CreatedAt: cliout.Ago(c.CreatedTime()), CIDFile: c.CIDFile,
-		Exited: c.State == engine.Exited, ExitedAt: unixOf(c.ExitedAt), ExitCode: c.ExitCode, ID: c.ID, Image: c.Image, ImageID: c.ImageID,
+		Exited: c.State == engine.Exited, ExitedAt: unixOf(c.ExitedAt), ExitCode: c.ExitCode, ID: c.ID, Image: c.Image, IsInfra: c.Infra, Pod: c.Summary.Pod, PodName: c.PodName, ImageID: c.ImageID,
 		Labels: c.Labels, Mounts: orEmpty(c.Mounts), Names: []string{c.Name}, Networks: orEmpty(c.Networks), Pid: c.Pid,
 		Restarts: r.Restarts(), StartedAt: unixOf(c.StartedAt), State: c.State, Status: r.Status(), Created: c.CreatedTime().Unix()}
 	for _, p := range c.Ports {

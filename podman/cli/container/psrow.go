@@ -34,9 +34,9 @@ func (r psRow) StartedAt() int64          { return unixOf(r.c.StartedAt) }
 func (r psRow) Labels() map[string]string { return r.c.Labels }
 func (r psRow) Label(name string) string  { return r.c.Labels[name] }
 func (r psRow) Mounts() string            { return "[" + strings.Join(r.c.Mounts, " ") + "]" }
-func (r psRow) Pod() string               { return "" }
-func (r psRow) PodName() string           { return "" }
-func (r psRow) IsInfra() bool             { return false }
+func (r psRow) Pod() string               { return shorten(r.c.Summary.Pod, 12, r.whole) }
+func (r psRow) PodName() string           { return r.c.PodName }
+func (r psRow) IsInfra() bool             { return r.c.Infra }
 func (r psRow) Restarts() int             { return r.e.RestartCount(r.c.ID) }
 func (r psRow) CIDFile() string           { return r.c.CIDFile }
 func (r psRow) ExposedPorts() string      { return strings.Join(r.c.Exposed, ", ") }

@@ -69,7 +69,7 @@ func newPrune(a *app.App) *cobra.Command {
 		for _, part := range []struct {
 			title string
 			ids   []string
-		}{{"Deleted Containers", done.Containers}, {"Deleted Volumes", done.Volumes}, {"Deleted Images", done.Images}} {
+		}{{"Deleted Pods", done.Pods}, {"Deleted Containers", done.Containers}, {"Deleted Volumes", done.Volumes}, {"Deleted Images", done.Images}} {
 			if len(part.ids) == 0 {
 				continue
 			}

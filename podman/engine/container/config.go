@@ -1,6 +1,7 @@
 package container
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -49,11 +50,20 @@ type Config struct {
 	Restart     Restart `json:"restart,omitzero"`
 	Health      Health  `json:"health,omitzero"`
 
+	Pod      string                `json:"pod,omitempty"`      // the ID of the pod that the container is in
+	PodName  string                `json:"podName,omitempty"`  // a pod keeps its name
+	PodPorts []network.PortMapping `json:"podPorts,omitempty"` // what the pod publishes, where its network is shared
+	Infra    bool                  `json:"infra,omitempty"`    // it holds the pod's namespaces
+	InitCtr  string                `json:"initCtr,omitempty"`  // runs before the pod's other containers: InitAlways or InitOnce
+	Requires []string              `json:"requires,omitempty"` // IDs of containers that have to run before it
+
+	CgroupParent string                `json:"cgroupParent,omitempty"` // "" is the default one
+	CgroupNSMode string                `json:"cgroupNSMode,omitempty"` // "" or "container:ID"
 	Mounts       []Mount               `json:"mounts,omitempty"`
 	Secrets      []Secret              `json:"secrets,omitempty"`
 	Network      Network               `json:"network"`
-	PIDMode      string                `json:"pidMode,omitempty"` // "" = private, "host"
-	IPCMode      string                `json:"ipcMode,omitempty"`
+	PIDMode      string                `json:"pidMode,omitempty"` // "" = private, "host", "container:ID"
+	IPCMode      string                `json:"ipcMode,omitempty"` // likewise, or "shareable": others may join
 	UTSMode      string                `json:"utsMode,omitempty"`
 	Security     Security              `json:"security"`
 	Resources    *specs.LinuxResources `json:"resources,omitempty"`
@@ -62,6 +72,12 @@ type Config struct {
 	ShmSize      int64                 `json:"shmSize"`                // bytes
 	ExposedPorts []string              `json:"exposedPorts,omitempty"` // "5000/tcp", from the image and --expose
 }
+
+// When an init container of a pod runs.
+const (
+	InitAlways = "always" // each time the pod is started
+	InitOnce   = "once"   // the first time; then it is removed
+)
 
 // Restart is what happens when the container has ended by itself.
 type Restart struct {
@@ -181,6 +197,10 @@ type Summary struct {
 	Depends    []string              `json:"depends,omitempty"` // names or IDs of containers whose parts it uses
 	CIDFile    string                `json:"cidFile,omitempty"`
 	Checked    bool                  `json:"checked,omitempty"` // it has a health check
+	Pod        string                `json:"pod,omitempty"`
+	PodName    string                `json:"podName,omitempty"`
+	Infra      bool                  `json:"infra,omitempty"`
+	InitCtr    string                `json:"initCtr,omitempty"`
 	// Owner tells podman's containers from those of other programs in the store.
 	Owner string `json:"owner"`
 }
@@ -188,12 +208,39 @@ type Summary struct {
 // Owner is the mark of podman's own containers.
 const Owner = "podsuite-podman"
 
+// Published are the ports by which the container is reached, its own or its
+// pod's.
+func (c *Config) Published() []network.PortMapping {
+	if len(c.Network.Ports) == 0 {
+		return c.PodPorts
+	}
+	return c.Network.Ports
+}
+
+// Depends lists the names or IDs of the containers that have to run for this
+// one to run.
+func (c *Config) Depends() []string {
+	var all []string
+	for _, mode := range []string{c.Network.Mode, c.PIDMode, c.IPCMode, c.UTSMode, c.CgroupNSMode} {
+		if other, ok := strings.CutPrefix(mode, "container:"); ok && !slices.Contains(all, other) {
+			all = append(all, other)
+		}
+	}
+	for _, other := range c.Requires {
+		if !slices.Contains(all, other) {
+			all = append(all, other)
+		}
+	}
+	return all
+}
+
 // Summary makes the summary of the configuration.
 func (c *Config) Summary() Summary {
 	s := Summary{Owner: Owner, Image: c.Image, Command: c.Args(), Created: c.Created.UnixNano(), Labels: c.Labels,
-		Ports: c.Network.Ports, Exposed: c.ExposedPorts, AutoRemove: c.AutoRemove, CIDFile: c.CIDFile, Checked: c.Health.Checked()}
-	if other, ok := strings.CutPrefix(c.Network.Mode, "container:"); ok {
-		s.Depends = append(s.Depends, other)
+		Ports: c.Published(), Exposed: c.ExposedPorts, AutoRemove: c.AutoRemove, CIDFile: c.CIDFile, Depends: c.Depends(),
+		Pod: c.Pod, PodName: c.PodName, Infra: c.Infra, InitCtr: c.InitCtr, Checked: c.Health.Checked()}
+	if c.Infra && c.ImageID == "" {
+		s.Command = nil // a program of ours, of which nobody need know
 	}
 	for name := range c.Network.Networks {
 		s.Networks = append(s.Networks, name)
