@@ -45,7 +45,7 @@ type buildFlags struct {
 	os, arch, variant, iidFile, logFile, cacheTTL, manifest                 string
 	targets                                                                 []v1.Platform
 	identity, created, inheritLabels, inheritAnnotations, skipUnused        bool
-	rm, compress, squash, squashAll, stdin, trust, allPlatforms             bool
+	rm, compress, squash, squashAll, stdin, trust, allPlatforms, check      bool
 }
 
 // New makes the command.
@@ -141,6 +141,7 @@ func (o *buildFlags) bindWay(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.cacheFrom, "cache-from", nil, "remote `repository` list to utilise as potential cache source.")
 	f.StringArrayVar(&o.cacheTo, "cache-to", nil, "remote `repository` list to utilise as potential cache destination.")
 	f.StringVar(&o.cacheTTL, "cache-ttl", "", "only consider cache images under specified duration.")
+	f.BoolVar(&o.check, "check", false, "say what is suspicious in the Containerfile, and build nothing")
 	f.BoolVar(&o.compress, "compress", false, "this is a legacy option, which has no effect on the image")
 	f.BoolVarP(&o.compress, "disable-compression", "D", true, "don't compress layers by default")
 	f.BoolVar(&o.trust, "disable-content-trust", false, "this is a Docker specific option and is a NOOP")
@@ -198,6 +199,9 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 	defer remove()
 	if err != nil {
 		return err
+	}
+	if o.check {
+		return build.Check(st, cfg, o.req, cmd.OutOrStdout())
 	}
 	rt, err := o.host.Runtime(cfg)
 	if err != nil {

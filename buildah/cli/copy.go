@@ -1,17 +1,22 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/podsuite/podsuite/buildah/buildcmd"
 	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
+	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
+	"github.com/podsuite/podsuite/shared/manifestlist"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/registry"
+	"github.com/podsuite/podsuite/shared/store"
 )
 
 // copyFlags are the options that pull and push share.
@@ -42,6 +47,8 @@ func (o *copyFlags) options() (registry.Options, cliout.Progress, error) {
 func newPull(a *app) *cobra.Command {
 	o, policy := &copyFlags{}, ""
 	var removeSignatures bool
+	var platform cliflag.Platform
+	var keys []string
 	cmd := &cobra.Command{
 		Use:   "pull IMAGE",
 		Short: "Pull an image from the specified location",
@@ -60,7 +67,13 @@ specified, the image with the 'latest' tag (if it exists) is pulled.`,
 				return errdef.Newf(errdef.ErrInvalid, "unrecognized pull policy %q", policy)
 			}
 			p := imgcopy.PullOptions{Policy: policy, RemoveSignatures: removeSignatures, Choose: cliout.NewChooser(os.Stdin, os.Stdout)}
+			if len(keys) > 0 {
+				return buildcmd.NoEncryption("decryption-key")
+			}
 			var err error
+			if p.Platform, err = platform.Value(); err != nil {
+				return err
+			}
 			if p.Registry, p.Progress, err = o.options(); err != nil {
 				return err
 			}
@@ -80,6 +93,8 @@ specified, the image with the 'latest' tag (if it exists) is pulled.`,
 		},
 	}
 	o.bind(cmd, "pull")
+	platform.Bind(cmd.Flags())
+	cmd.Flags().StringSliceVar(&keys, "decryption-key", nil, "key needed to decrypt the image")
 	cmd.Flags().BoolVar(&removeSignatures, "remove-signatures", false, "don't copy signatures when pulling image")
 	cmd.Flags().StringVar(&policy, "policy", imgcopy.PullMissing, "missing, always, ifnewer, or never.")
 	return cmd
@@ -91,6 +106,7 @@ func newPush(a *app) *cobra.Command {
 	var compression cliflag.Compression
 	var digestFile cliflag.DigestFile
 	var sign cliflag.Sign
+	var all, remove bool
 	cmd := &cobra.Command{
 		Use:     "push IMAGE [DESTINATION]",
 		Short:   "Push an image to a specified destination",
@@ -121,20 +137,47 @@ func newPush(a *app) *cobra.Command {
 			ctx, stop := cliout.Interruptible(cmd.Context())
 			defer stop()
 			destination := append(args, "")[1]
-			result, err := imgcopy.Push(ctx, st, cfg, args[0], destination, p)
+			result, err := pushImage(ctx, manifestlist.Lists{Store: st, Config: cfg}, args[0], destination, all, p)
 			if err != nil {
 				return fmt.Errorf("pushing image %q to %q: %w", args[0], shown(args[0], destination), err)
+			}
+			if remove {
+				if err := removePushed(st, cfg, args[0]); err != nil {
+					return err
+				}
 			}
 			return digestFile.Write(result.Digest())
 		},
 	}
 	o.bind(cmd, "push")
+	cmd.Flags().BoolVar(&all, "all", false, "push all of the images referenced by the manifest list")
+	cmd.Flags().BoolVar(&remove, "rm", false, "remove the manifest list or image if push succeeds")
 	format.Bind(cmd.Flags())
 	compression.Bind(cmd.Flags())
 	digestFile.Bind(cmd.Flags())
 	sign.BindGPG(cmd.Flags())
 	sign.BindRemove(cmd.Flags())
 	return cmd
+}
+
+// pushImage pushes an image, or with all, where it is a list, the list with its
+// images.
+func pushImage(ctx context.Context, lists manifestlist.Lists, image, destination string, all bool, p imgcopy.PushOptions) (imgcopy.Result, error) {
+	if all {
+		if _, err := lists.Find(image); err == nil {
+			return lists.Push(ctx, manifestlist.PushRequest{List: image, Destination: destination, Copy: p})
+		}
+	}
+	return imgcopy.Push(ctx, lists.Store, lists.Config, image, destination, p)
+}
+
+// removePushed removes the image, or list, with all of its names.
+func removePushed(st *store.Store, cfg *config.Config, name string) error {
+	image, err := imgcopy.ResolveLocal(st, cfg, name)
+	if err == nil {
+		_, err = st.RemoveImage(image.ID)
+	}
+	return err
 }
 
 // shown is a push's destination as messages name it.

@@ -65,6 +65,7 @@ func newCopyFiles(a *app, add bool) *cobra.Command {
 	f, c := cmd.Flags(), &o.copy
 	f.BoolVar(&c.AddHistory, "add-history", envBool("BUILDAH_HISTORY"), "add an entry for this operation to the image's history.  Use BUILDAH_HISTORY environment variable to override.")
 	o.registry.BindTLS(f)
+	f.StringVar(&o.registry.CertDir, "cert-dir", "", "use certificates at the specified path to access registries and sources")
 	o.retry.Bind(f)
 	f.StringVar(&c.Checksum, "checksum", "", "checksum the HTTP source content")
 	f.StringVar(&c.Chmod, "chmod", "", "set the access permissions of the destination content")

@@ -23,6 +23,8 @@ type app struct {
 	root, runRoot, imageStore, storageDriver string
 	storageOpts                              []string
 	runtime                                  string // of RUN, "" as configured
+	registriesConf                           string
+	transient                                bool
 }
 
 // NewRoot is the whole command tree.
@@ -39,6 +41,8 @@ func NewRoot() *cobra.Command {
 	f.StringVar(&a.runRoot, "runroot", "", "storage state dir")
 	f.StringVar(&a.imageStore, "imagestore", "", "storage imagestore dir")
 	f.StringVar(&a.storageDriver, "storage-driver", "", "storage-driver")
+	f.StringVar(&a.registriesConf, "registries-conf", "", "path to registries.conf file (not usually used)")
+	f.BoolVar(&a.transient, "transient-store", false, "store some container metadata in non-persistent storage")
 	f.StringSliceVar(&a.storageOpts, "storage-opt", nil, "storage driver option")
 	root.AddCommand(newAdd(a), newBuild(a), newCommit(a), newConfig(a), newContainers(a), newCopy(a), newFrom(a), newImages(a), newInfo(a),
 		newInspect(a), newLogin(a), newLogout(a), newManifest(a), newMkcw(), newMount(a), newPrune(a), newPull(a), newPush(a), newRename(a), newRm(a), newRmi(a), newRun(a),
@@ -51,7 +55,7 @@ func NewRoot() *cobra.Command {
 
 // config loads the configuration, the global options put over it.
 func (a *app) config() (*config.Config, error) {
-	o := config.Options{}
+	o := config.Options{Getenv: a.getenv}
 	if userns.Rootless() {
 		o.User = &config.User{UID: userns.RealUID(), Home: userns.Home()}
 	}
@@ -73,10 +77,19 @@ func (a *app) config() (*config.Config, error) {
 			*over.value = over.asked
 		}
 	}
+	c.Storage.TransientStore = c.Storage.TransientStore || a.transient
 	if len(a.storageOpts) > 0 {
 		c.Storage.DriverOptions = a.storageOpts
 	}
 	return c, nil
+}
+
+// getenv is the environment, with what the global options put over it.
+func (a *app) getenv(name string) string {
+	if name == "CONTAINERS_REGISTRIES_CONF" && a.registriesConf != "" {
+		return a.registriesConf
+	}
+	return os.Getenv(name)
 }
 
 // open opens the store; a user without root enters their namespace first,
