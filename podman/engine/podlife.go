@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/podsuite/podsuite/podman/engine/container"
@@ -236,6 +238,7 @@ func (e *Engine) removePod(ctx context.Context, p *Pod, req RemovePodRequest) er
 	if err := e.removePodGroup(p.Pod); err != nil {
 		return err
 	}
+	os.Remove(filepath.Join(e.runDir("locks"), hostsLock(p.InfraID)))
 	return e.Pods().Remove(p.Name)
 }
 

@@ -129,6 +129,9 @@ func (e *Engine) networkFilesOf(c *container.Config) (string, error) {
 	return e.networkFilesOf(target)
 }
 
+// hostsLock names the lock of the hosts file that a pod's containers share.
+func hostsLock(infra string) string { return "hosts-" + infra }
+
 // nameInPod puts the container's name into the hosts file that it shares with
 // its pod, or takes it out. The file stays the same one, because it is mounted.
 func (e *Engine) nameInPod(c *container.Config, there bool) error {
@@ -136,7 +139,7 @@ func (e *Engine) nameInPod(c *container.Config, there bool) error {
 	if c.Pod == "" || !shares {
 		return nil
 	}
-	held, err := lock.Acquire(e.runDir("locks"), "hosts-"+infra)
+	held, err := lock.Acquire(e.runDir("locks"), hostsLock(infra))
 	if err != nil {
 		return err
 	}
