@@ -183,6 +183,10 @@ func (c *copier) rewrite(m transport.Manifest, old *v1.Manifest, layers []v1.Des
 		format = types.OCIManifestSchema1
 	case FormatV2S2:
 		format = types.DockerManifestSchema2
+	case "":
+		if slices.ContainsFunc(layers, func(l v1.Descriptor) bool { return l.MediaType == types.OCILayerZStd }) {
+			format = types.OCIManifestSchema1 // the other one has no such layers
+		}
 	}
 	same := format == m.MediaType && slices.EqualFunc(old.Layers, layers, func(a, b v1.Descriptor) bool {
 		return a.Digest == b.Digest && a.MediaType == b.MediaType && a.Size == b.Size

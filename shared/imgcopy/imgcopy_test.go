@@ -22,6 +22,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/podsuite/podsuite/shared/config"
@@ -258,6 +259,50 @@ func TestTransformations(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(w.dir, "no")); !os.IsNotExist(err) {
 		t.Error("a refused copy left its directory")
+	}
+}
+
+// A layer in zstd's chunked form says where its table of contents is, which
+// another compression of it doesn't.
+func TestChunkedLayers(t *testing.T) {
+	w := newWorld(t)
+	w.layout("src", 2, "amd64")
+	w.mustCopy("dir:DIR/v2", "oci:DIR/src", func(o *Options) { o.Format = FormatV2S2 })
+	w.mustCopy("docker://REG/c/img:1", "dir:DIR/v2", func(o *Options) { o.CompressFormat, o.ForceCompress = "zstd:chunked", true })
+	z := w.mustCopy("dir:DIR/z", "docker://REG/c/img:1")
+	m, err := transport.ParseImage(z.Manifest.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range m.Layers {
+		var at, size, plain, kind int64
+		if n, err := fmt.Sscanf(l.Annotations["io.github.containers.zstd-chunked.manifest-position"], "%d:%d:%d:%d", &at, &size, &plain, &kind); n != 4 || l.MediaType != types.OCILayerZStd {
+			t.Fatalf("%v: %s", err, z.Manifest.Bytes)
+		}
+		blob, err := os.ReadFile(filepath.Join(w.dir, "z", l.Digest.Hex))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dec, err := zstd.NewReader(bytes.NewReader(blob[at : at+size]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		toc, err := io.ReadAll(dec)
+		if err != nil || int64(len(toc)) != plain || !bytes.Contains(toc, []byte(`"entries"`)) {
+			t.Errorf("layer %d: table of contents %q, %v", i, toc, err)
+		}
+	}
+	if _, ids := w.content("dir:DIR/z"); ids[0] != digest.FromBytes(layerTar(0)) || ids[1] != digest.FromBytes(layerTar(1)) {
+		t.Errorf("layers %v", ids)
+	}
+	before := w.uploads
+	w.mustCopy("docker://REG/c/img:2", "dir:DIR/z", func(o *Options) { o.CompressFormat, o.ForceCompress = "zstd:chunked", true })
+	if w.uploads != before {
+		t.Error("what is chunked was compressed once more")
+	}
+	g := w.mustCopy("docker://REG/c/img:3", "dir:DIR/z", func(o *Options) { o.CompressFormat, o.ForceCompress = "gzip", true })
+	if bytes.Contains(g.Manifest.Bytes, []byte("chunked")) || !bytes.Contains(g.Manifest.Bytes, []byte(types.OCILayer)) {
+		t.Errorf("gzip: %s", g.Manifest.Bytes)
 	}
 }
 

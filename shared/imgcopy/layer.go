@@ -11,6 +11,7 @@ import (
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/registry"
+	"github.com/podsuite/podsuite/shared/store"
 	"github.com/podsuite/podsuite/shared/transport"
 )
 
@@ -46,7 +47,7 @@ func (c *copier) tryLayer(ctx context.Context, i int, d v1.Descriptor, bar cliou
 	want := c.wantsCompressed()
 	if !c.Decompress || plain {
 		// A blob of the wrong format is only good enough if nothing says that it must change.
-		if change := plain && want || c.ForceCompress && !c.hasFormat(d.MediaType); !change || c.PreserveDigests {
+		if change := plain && want || c.ForceCompress && !c.hasFormat(d); !change || c.PreserveDigests {
 			return c.asItIs(ctx, d, bar)
 		}
 	}
@@ -136,7 +137,7 @@ func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d
 		d.Digest, d.MediaType = v1.Hash{Algorithm: diffID.Algorithm().String(), Hex: diffID.Encoded()}, plainType(d.MediaType)
 		return c.transformed(ctx, d, open, bar)
 	}
-	if named != diffID && !c.Decompress && (!c.ForceCompress || c.hasFormat(d.MediaType)) {
+	if named != diffID && !c.Decompress && (!c.ForceCompress || c.hasFormat(d)) {
 		// The manifest names a compressed blob, which the destination may have.
 		if have, err := c.reuse(ctx, named, d.Size); err != nil || have {
 			return d, err
@@ -165,13 +166,13 @@ func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d
 // out, and the destination has it, nothing is read.
 func (c *copier) compressed(ctx context.Context, diffID digest.Digest, d v1.Descriptor, open func() (io.ReadCloser, error), bar cliout.Bar) (v1.Descriptor, error) {
 	d.MediaType = compressedType(d.MediaType, c.CompressFormat)
-	if k, ok := c.cache.find(diffID, c.CompressFormat); ok {
+	if k, ok := c.cache.find(diffID, c.CompressFormat); ok && c.CompressFormat != zstdChunked {
 		have, err := c.reuse(ctx, k.Digest, k.Size)
 		if err != nil {
 			return d, err
 		}
 		if have {
-			d.Size = k.Size
+			d.Size, d.Annotations = k.Size, annotated(d.Annotations, nil)
 			d.Digest, err = v1.NewHash(k.Digest.String())
 			return d, err
 		}
@@ -183,7 +184,7 @@ func (c *copier) compressed(ctx context.Context, diffID digest.Digest, d v1.Desc
 		}
 		return c.zip.compress(r)
 	}, bar)
-	if err == nil && diffID != "" {
+	if err == nil && diffID != "" && c.CompressFormat != zstdChunked { // its annotations are not remembered
 		c.cache.add(known{DiffID: diffID, Digest: transport.Digest(out), Size: out.Size, Format: c.CompressFormat})
 	}
 	return out, err
@@ -210,7 +211,7 @@ func (c *copier) transformed(ctx context.Context, d v1.Descriptor, open func() (
 		return d, err
 	}
 	sum, size := h.sum()
-	d.Size = size
+	d.Size, d.Annotations = size, annotated(d.Annotations, r)
 	d.Digest, err = v1.NewHash(sum.String())
 	return d, err
 }
@@ -234,7 +235,7 @@ func plainType(t types.MediaType) types.MediaType {
 
 func compressedType(t types.MediaType, format string) types.MediaType {
 	switch {
-	case format == "zstd":
+	case isZstd(format):
 		return types.OCILayerZStd
 	case plainType(t) == types.DockerUncompressedLayer:
 		return types.DockerLayer
@@ -242,7 +243,8 @@ func compressedType(t types.MediaType, format string) types.MediaType {
 	return types.OCILayer
 }
 
-// hasFormat tells whether a layer of the type is compressed as asked for.
-func (c *copier) hasFormat(t types.MediaType) bool {
-	return t == compressedType(t, c.CompressFormat)
+// hasFormat tells whether the layer is compressed as asked for.
+func (c *copier) hasFormat(d v1.Descriptor) bool {
+	return d.MediaType == compressedType(d.MediaType, c.CompressFormat) &&
+		(c.CompressFormat != zstdChunked || d.Annotations[store.ChunkedPrefix+"manifest-position"] != "")
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/signature"
 	"github.com/podsuite/podsuite/shared/transport"
 )
@@ -24,7 +26,7 @@ const compressionNote = "io.github.containers.compression."
 // them.
 func (c *copier) list(ctx context.Context, m transport.Manifest, index *v1.IndexManifest) (transport.Manifest, error) {
 	if _, ok := c.dst.(transport.Planner); ok {
-		return m, errdef.Newf(errdef.ErrUnsupported, "a local store holds single images: copying a whole list into it is not supported")
+		return m, errdef.Newf(errdef.ErrUnsupported, "copying multiple images: destination transport %q does not support copying multiple images as a group", ref.ContainersStorage)
 	}
 	// The policy is asked for each image.
 	sigs, err := c.along(func() ([]signature.Signature, error) { return c.readSignatures(ctx, m.Digest) })
@@ -107,7 +109,7 @@ func (c *copier) variants(ctx context.Context, src transport.Source, d v1.Descri
 	var added []v1.Descriptor
 	for _, format := range c.AddCompression {
 		if slices.ContainsFunc(index.Manifests, func(have v1.Descriptor) bool {
-			return samePlatform(have, d) && compressionOf(have) == format
+			return samePlatform(have, d) && compressionOf(have) == strings.TrimSuffix(format, ":chunked")
 		}) {
 			continue
 		}
@@ -115,7 +117,7 @@ func (c *copier) variants(ctx context.Context, src transport.Source, d v1.Descri
 		one := *c
 		one.CompressFormat, one.CompressLevel, one.ForceCompress = format, 0, true
 		one.zip = &compressors{format: format}
-		if format == "zstd" {
+		if isZstd(format) {
 			one.Format = FormatOCI // the other format has no such layers
 		}
 		v, err := one.instance(ctx, src, d)
@@ -123,11 +125,11 @@ func (c *copier) variants(ctx context.Context, src transport.Source, d v1.Descri
 			return nil, err
 		}
 		v.Annotations = maps.Clone(d.Annotations)
-		if format != "gzip" {
+		if isZstd(format) {
 			if v.Annotations == nil {
 				v.Annotations = map[string]string{}
 			}
-			v.Annotations[compressionNote+format] = "true"
+			v.Annotations[compressionNote+"zstd"] = "true"
 		}
 		added = append(added, v)
 	}

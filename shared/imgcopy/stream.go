@@ -6,7 +6,9 @@ import (
 	"context"
 	"hash"
 	"io"
+	"maps"
 	"runtime"
+	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/store"
 	"github.com/podsuite/podsuite/shared/store/unpack"
 )
 
@@ -95,12 +98,12 @@ func CheckCompression(format string, level int) error {
 		if level < 0 || level > 9 {
 			return errdef.Newf(errdef.ErrInvalid, "invalid gzip compression level %d: want 1 to 9", level)
 		}
-	case "zstd":
+	case "zstd", zstdChunked:
 		if level < 0 || level > 22 {
 			return errdef.Newf(errdef.ErrInvalid, "invalid zstd compression level %d: want 1 to 22", level)
 		}
-	case "zstd:chunked", "bzip2", "xz":
-		return errdef.Newf(errdef.ErrUnsupported, "compression format %q is not supported for writing (supported: gzip, zstd)", format)
+	case "bzip2", "xz":
+		return errdef.Newf(errdef.ErrUnsupported, "compression format %q is not supported for writing (supported: gzip, zstd, zstd:chunked)", format)
 	default:
 		return errdef.Newf(errdef.ErrInvalid, "cannot find compressor for %q", format)
 	}
@@ -118,7 +121,7 @@ type compressors struct {
 }
 
 func (c *compressors) open() {
-	if c.format == "zstd" {
+	if isZstd(c.format) {
 		c.zstd = make(chan struct{}, min(runtime.GOMAXPROCS(0), maxZstd))
 		return
 	}
@@ -141,15 +144,25 @@ func (c *compressors) compress(r io.ReadCloser) (io.ReadCloser, error) {
 		return c.gzip.compress(r), nil
 	}
 	pr, pw := io.Pipe()
-	done := make(chan struct{})
+	p := &piped{PipeReader: pr, r: r, done: make(chan struct{})}
 	go func() {
-		defer close(done)
+		defer close(p.done)
 		c.zstd <- struct{}{}
 		defer func() { <-c.zstd }()
+		if c.format == zstdChunked {
+			pw.CloseWithError(c.chunkedTo(pw, p))
+			return
+		}
 		pw.CloseWithError(c.zstdTo(pw, r))
 	}()
-	return &piped{pr, r, done}, nil
+	return p, nil
 }
+
+// zstdChunked is zstd with a table of contents, by which single files can be
+// fetched.
+const zstdChunked = "zstd:chunked"
+
+func isZstd(format string) bool { return format == "zstd" || format == zstdChunked }
 
 // maxZstd bounds the layers that are compressed at once: each takes some 20 MB.
 const maxZstd = 2
@@ -174,11 +187,54 @@ func (c *compressors) zstdTo(w io.Writer, r io.Reader) error {
 	return err
 }
 
+// defaultChunkedLevel is zstd's own default.
+const defaultChunkedLevel = 3
+
+func (c *compressors) chunkedTo(w io.Writer, p *piped) error {
+	level := c.level
+	if level == 0 {
+		level = defaultChunkedLevel
+	}
+	out := bufio.NewWriterSize(w, 256<<10)
+	z, notes, err := store.CompressChunked(out, level)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyBuffer(onlyWriter{z}, onlyReader{p.r}, make([]byte, 128<<10))
+	if cerr := z.Close(); err == nil {
+		err = cerr
+	}
+	if ferr := out.Flush(); err == nil {
+		err = ferr
+	}
+	p.notes = notes
+	return err
+}
+
+// annotated gives the annotations of a layer that was read from r to its end:
+// what they said of another compression goes.
+func annotated(old map[string]string, r io.Reader) map[string]string {
+	out := map[string]string{}
+	for k, v := range old {
+		if !strings.HasPrefix(k, store.ChunkedPrefix) {
+			out[k] = v
+		}
+	}
+	if p, ok := r.(*piped); ok {
+		maps.Copy(out, p.notes)
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
 // piped is the reading end of a goroutine's work on r.
 type piped struct {
 	*io.PipeReader
-	r    io.Closer
-	done chan struct{}
+	r     io.ReadCloser
+	done  chan struct{}
+	notes map[string]string // annotations that follow from the work; valid at its end
 }
 
 func (p *piped) Close() error {
