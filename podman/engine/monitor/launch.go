@@ -58,6 +58,8 @@ type State struct {
 // Main is the launcher and the monitor: what the program that package image
 // carries does. It never returns.
 func Main(args []string) {
+	// Its path is that of a descriptor, which would name the process a number.
+	os.WriteFile("/proc/self/comm", []byte("podman-monitor"), 0)
 	if len(args) > 0 && args[0] == launcherName {
 		// A launch ends before it has used 16 MB: no collection is worth its
 		// time before that.
