@@ -41,12 +41,13 @@ type Options struct {
 // Open opens the store and makes an engine on it.
 func Open(o Options) (*Engine, error) {
 	s := o.Config.Storage
-	st, err := store.Open(store.Options{GraphRoot: s.GraphRoot, RunRoot: s.RunRoot, Driver: s.Driver,
+	e := &Engine{Config: o.Config, Self: o.Self, oneShot: o.OneShot}
+	st, err := store.Open(store.Options{Healed: func(id string) { lock.Forget(e.runDir("locks"), id) }, GraphRoot: s.GraphRoot, RunRoot: s.RunRoot, Driver: s.Driver,
 		DriverOptions: s.DriverOptions, ImageStore: s.ImageStore, TransientStore: s.TransientStore})
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Config: o.Config, Store: st, Self: o.Self, oneShot: o.OneShot}
+	e.Store = st
 	e.networks = sync.OnceValues(func() (*network.Manager, error) {
 		return e.openNetworks(o.NetworkConfigDir)
 	})

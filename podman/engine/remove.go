@@ -74,11 +74,14 @@ func (e *Engine) cleanup(ctx context.Context, c *container.Config) error {
 }
 
 // endRun frees the run's parts, the lock held, and tells how the run ended;
-// ended is false where there was none. The state file goes last: while it is
-// there, the next command knows that something may be left.
+// ended is false where there was none, or one that was killed on its way up.
 func (e *Engine) endRun(ctx context.Context, c *container.Config) (ended bool, s Status, err error) {
-	if _, err := os.Stat(filepath.Join(e.Store.ContainerRunDir(c.ID), stateFile)); err != nil {
+	dir := e.Store.ContainerRunDir(c.ID)
+	if _, err := os.Stat(filepath.Join(dir, begunFile)); err != nil {
 		return false, s, nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, stateFile)); err != nil {
+		return false, s, e.freeRun(ctx, c)
 	}
 	if err := e.keepExit(c.ID); err != nil {
 		return true, s, err
@@ -98,7 +101,6 @@ func (e *Engine) endRun(ctx context.Context, c *container.Config) (ended bool, s
 
 // freeRun gives back what a run has taken.
 func (e *Engine) freeRun(ctx context.Context, c *container.Config) error {
-	dir := e.Store.ContainerRunDir(c.ID)
 	rt, err := e.runtime(c.Runtime)
 	if err != nil {
 		return err
@@ -106,6 +108,14 @@ func (e *Engine) freeRun(ctx context.Context, c *container.Config) error {
 	if err := rt.Delete(ctx, c.ID, true); err != nil {
 		return err
 	}
+	return e.freeParts(ctx, c)
+}
+
+// freeParts gives back what the runtime doesn't know of. The mark of the run
+// goes last: while it is there, the next command knows that something may be
+// left.
+func (e *Engine) freeParts(ctx context.Context, c *container.Config) error {
+	dir := e.Store.ContainerRunDir(c.ID)
 	if err := e.disconnect(ctx, c); err != nil {
 		return err
 	}
@@ -127,6 +137,9 @@ func (e *Engine) freeRun(ctx context.Context, c *container.Config) error {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("clean up container %q: %w", c.Name, err)
 		}
+	}
+	if err := os.Remove(filepath.Join(dir, begunFile)); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("clean up container %q: %w", c.Name, err)
 	}
 	return nil
 }

@@ -40,6 +40,10 @@ func (e *Engine) Run(ctx context.Context, create *CreateRequest, start StartRequ
 	id := container.NewID()
 	var launcher *monitor.Launcher
 	if len(create.Publish) == 0 && !create.PublishAll { // a launcher inherits the reserved ports
+		if err := e.Store.ClaimContainer(id); err != nil {
+			return nil, 0, err
+		}
+		defer e.Store.ReleaseContainer(id)
 		if launcher, err = e.launcher(id, nil); err != nil {
 			return nil, 0, err
 		}
@@ -162,6 +166,10 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 			return nil, err
 		}
 	}
+	if err := os.WriteFile(filepath.Join(e.Store.ContainerRunDir(c.ID), begunFile), nil, 0o600); err != nil {
+		launcher.Abandon()
+		return nil, fmt.Errorf("start container %q: %w", c.Name, err)
+	}
 	if err := e.makePodGroup(c); err != nil {
 		launcher.Abandon()
 		return nil, err
@@ -194,9 +202,10 @@ func closeAll(files []*os.File) {
 
 // undoStart takes back what a start that went wrong has set up.
 func (e *Engine) undoStart(ctx context.Context, c *container.Config) error {
-	err := errors.Join(e.disconnect(ctx, c), e.Store.Unmount(c.ID, true), e.freeShm(c.ID), e.nameInPod(c, false), e.releaseVolumes(c))
-	os.Remove(filepath.Join(e.Store.ContainerRunDir(c.ID), "attach"))
-	return err
+	if _, err := e.runtime(c.Runtime); err != nil {
+		return e.freeParts(ctx, c) // without a runtime nothing was created
+	}
+	return e.freeRun(ctx, c)
 }
 
 // connect gives the container its network namespace and networks, and its

@@ -41,6 +41,10 @@ func (s *Status) Running() bool {
 const (
 	stateFile = "state.json"
 	exitFile  = "exit"
+
+	// begunFile is there from before the first part of a run is set up until
+	// after the last is given back.
+	begunFile = "begun"
 )
 
 // exitCodeLost is reported where a container ended and its monitor had been

@@ -9,6 +9,7 @@ import (
 
 	"go.podman.io/storage"
 	"go.podman.io/storage/pkg/idtools"
+	"go.podman.io/storage/pkg/stringid"
 	"go.podman.io/storage/types"
 
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -115,7 +116,14 @@ func (s *Store) CreateContainer(n NewContainer) (Container, error) {
 	if image != n.ImageID {
 		opts.Flags[baseless] = true
 	}
-	c, err := s.lib.CreateContainer(n.ID, n.Names, image, "", n.Metadata, opts)
+	if n.ID == "" {
+		n.ID = stringid.GenerateRandomID()
+	}
+	if err := s.ClaimContainer(n.ID); err != nil {
+		return Container{}, fmt.Errorf("create container: %w", err)
+	}
+	defer s.ReleaseContainer(n.ID)
+	c, err := s.lib.CreateContainer(n.ID, n.Names, image, containerLayer(n.ID), n.Metadata, opts)
 	if err != nil {
 		return Container{}, s.conflict(n, err)
 	}
@@ -160,6 +168,7 @@ func (s *Store) conflict(n NewContainer, err error) error {
 
 // Containers lists the containers, in no particular order.
 func (s *Store) Containers() ([]Container, error) {
+	s.heal.Do(s.endClaims)
 	all, err := s.lib.Containers()
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", classify(err))
@@ -175,6 +184,7 @@ func (s *Store) Containers() ([]Container, error) {
 // if no other container's begins so. The class is errdef.ErrNotFound, or
 // errdef.ErrConflict for an ambiguous prefix.
 func (s *Store) Container(nameOrID string) (Container, error) {
+	s.heal.Do(s.endClaims)
 	c, err := s.lib.Container(nameOrID)
 	if err == nil {
 		return containerOf(c), nil
@@ -247,8 +257,13 @@ func (s *Store) RenameContainer(id, name string) error {
 
 // RemoveContainer unmounts and removes the container, its layer and its data.
 func (s *Store) RemoveContainer(id string) error {
-	if err := s.lib.DeleteContainer(id); err != nil {
-		return fmt.Errorf("remove container %q: %w", id, classify(err))
+	err := s.claim(id + removal)
+	if err == nil {
+		err = classify(s.lib.DeleteContainer(id))
+		s.ReleaseContainer(id + removal)
+	}
+	if err != nil {
+		return fmt.Errorf("remove container %q: %w", id, err)
 	}
 	return nil
 }

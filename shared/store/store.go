@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,10 @@ type Options struct {
 
 	TransientStore bool // containers lie in RunRoot, and are gone after a reboot
 
+	// Healed is called, unless nil, with the ID of a container that a killed
+	// process was making or removing, after the rest of it is gone.
+	Healed func(container string)
+
 	// Log receives the storage library's own log lines, which go nowhere
 	// when it is nil. The library logs through a process-wide logger, so the
 	// last store that is opened decides.
@@ -47,6 +52,10 @@ type Store struct {
 	prune sync.Once // of staging directories and partial blobs that were left behind
 
 	partials atomic.Int64 // bytes of partial blobs that this process has asked for
+
+	claiming sync.Mutex
+	claims   map[string]*os.File // by the file's name, locked
+	heal     sync.Once           // of what killed processes left of containers
 }
 
 // Open opens the store, making its directories when they are missing.

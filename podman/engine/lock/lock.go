@@ -59,3 +59,17 @@ func (l *Lock) Remove() {
 	os.Remove(l.path)
 	l.file.Close()
 }
+
+// Forget removes the file of a lock whose object is no more, unless somebody
+// holds it, who will see to that.
+func Forget(dir, name string) {
+	path := filepath.Join(dir, name)
+	f, err := os.Open(path)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && same(f, path) {
+		os.Remove(path)
+	}
+}

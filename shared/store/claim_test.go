@@ -1,0 +1,128 @@
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.podman.io/storage"
+)
+
+// again opens the same store as another process would.
+func again(t *testing.T, s *Store) *Store {
+	t.Helper()
+	other, err := Open(s.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return other
+}
+
+// deserted is the claim of a process that was killed.
+func deserted(t *testing.T, s *Store, name string) {
+	t.Helper()
+	if err := os.MkdirAll(s.claimsDir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.claimsDir(), name), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestKilledWhileMakingAContainer(t *testing.T) {
+	s := open(t)
+	img := image(t, s, "localhost/a", files(t, "f"))
+	const id = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	deserted(t, s, id)
+	if _, err := s.lib.CreateLayer(containerLayer(id), img.TopLayer, nil, "", true, &storage.LayerOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(s.ContainerRunDir(id), 0o700); err != nil {
+		t.Fatal(err)
+	}
+
+	var healed []string
+	s.opts.Healed = func(id string) { healed = append(healed, id) }
+	other := again(t, s)
+	if _, err := other.Containers(); err != nil {
+		t.Fatal(err)
+	}
+	if other.lib.Exists(containerLayer(id)) {
+		t.Error("the layer is still there")
+	}
+	if _, err := os.Stat(filepath.Dir(s.ContainerRunDir(id))); !os.IsNotExist(err) {
+		t.Errorf("the directory on the run root is still there: %v", err)
+	}
+	if left, _ := os.ReadDir(s.claimsDir()); len(left) > 0 {
+		t.Errorf("the claim is still there: %v", left)
+	}
+	if len(healed) != 1 || healed[0] != id {
+		t.Errorf("told of %v", healed)
+	}
+	if _, err := other.CreateContainer(NewContainer{ID: id, ImageID: img.ID}); err != nil {
+		t.Errorf("the same container can't be made again: %v", err)
+	}
+}
+
+func TestKilledWhileRemovingAContainer(t *testing.T) {
+	s := open(t)
+	img := image(t, s, "localhost/a", files(t, "f"))
+	c, err := s.CreateContainer(NewContainer{ImageID: img.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := s.CreateContainer(NewContainer{ImageID: img.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deserted(t, s, c.ID+removal)
+	if err := s.lib.DeleteLayer(c.LayerID); err == nil {
+		t.Log("the library removes layers of containers")
+	}
+	list, err := again(t, s).Containers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 1 || list[0].ID != kept.ID {
+		t.Errorf("containers %v, want %s alone", list, kept.ID)
+	}
+}
+
+func TestLiveClaimIsLeftAlone(t *testing.T) {
+	s := open(t)
+	img := image(t, s, "localhost/a", files(t, "f"))
+	c, err := s.CreateContainer(NewContainer{ImageID: img.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.claim(c.ID + removal); err != nil {
+		t.Fatal(err)
+	}
+	list, err := again(t, s).Containers()
+	if err != nil || len(list) != 1 {
+		t.Fatalf("containers %v, %v", list, err)
+	}
+	s.ReleaseContainer(c.ID + removal)
+	if left, _ := os.ReadDir(s.claimsDir()); len(left) > 0 {
+		t.Errorf("claims %v after the release", left)
+	}
+}
+
+// A reboot clears the claims with the run root.
+func TestLayerOfNoContainerIsKeptWhileItIsNew(t *testing.T) {
+	s := open(t)
+	img := image(t, s, "localhost/a", files(t, "f"))
+	if _, err := s.lib.CreateLayer("", img.TopLayer, nil, "", true, &storage.LayerOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := s.lib.Layers()
+	if err := os.RemoveAll(s.claimsDir()); err != nil {
+		t.Fatal(err)
+	}
+	if err := again(t, s).ClaimContainer("x"); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := s.lib.Layers(); len(after) != len(before) {
+		t.Errorf("%d layers of %d are left", len(after), len(before))
+	}
+}
