@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"golang.org/x/sys/unix"
 )
 
 // Volume is one local volume.
@@ -65,10 +66,24 @@ func (d *Dir) Get(name string) (Volume, error) {
 	return v, nil
 }
 
+// What is being made, or goes, has a name that no volume can have: it is there
+// as a whole or not at all, and what a killed process left goes with the next
+// change.
+const (
+	coming = ".coming-"
+	going  = ".going-"
+)
+
 // Create makes a volume; the class is errdef.ErrConflict when the name is
-// taken. A directory without facts is the rest of a creation that was cut
-// off, and is taken over.
+// taken. A directory without facts is a volume that the reference tools made:
+// it is taken over with its data.
 func (d *Dir) Create(v Volume) (Volume, error) {
+	fail := func(err error) (Volume, error) { return Volume{}, fmt.Errorf("create volume %q: %w", v.Name, err) }
+	unlock, err := d.lock()
+	if err != nil {
+		return fail(err)
+	}
+	defer unlock()
 	if _, err := d.Get(v.Name); err == nil {
 		return Volume{}, errdef.Newf(errdef.ErrConflict, "volume with name %s already exists: volume already exists", v.Name)
 	}
@@ -80,18 +95,68 @@ func (d *Dir) Create(v Volume) (Volume, error) {
 		v.Options = map[string]string{}
 	}
 	v.NeedsCopyUp = !v.NoCopy
-	if err := os.MkdirAll(v.Mountpoint, 0o755); err != nil {
-		return Volume{}, fmt.Errorf("create volume %q: %w", v.Name, err)
+	if _, err := os.Lstat(filepath.Join(d.path, v.Name)); err == nil {
+		if err := makeData(filepath.Join(d.path, v.Name), &v); err != nil {
+			return fail(err)
+		}
+		return v, d.Save(v)
+	}
+	dir, err := os.MkdirTemp(d.path, coming)
+	if err != nil {
+		return fail(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := makeData(dir, &v); err != nil {
+		return fail(err)
+	}
+	data, err := json.Marshal(v)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "volume.json"), data, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(dir, filepath.Join(d.path, v.Name))
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return v, nil
+}
+
+// makeData makes the data directory in the volume's.
+func makeData(dir string, v *Volume) error {
+	data := filepath.Join(dir, "_data")
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		return err
 	}
 	if v.UID != 0 || v.GID != 0 {
-		if err := os.Chown(v.Mountpoint, v.UID, v.GID); err != nil {
-			return Volume{}, fmt.Errorf("create volume %q: %w", v.Name, err)
+		if err := os.Chown(data, v.UID, v.GID); err != nil {
+			return err
 		}
 	}
-	if err := os.Chmod(filepath.Join(d.path, v.Name), 0o700); err != nil {
-		return Volume{}, fmt.Errorf("create volume %q: %w", v.Name, err)
+	return os.Chmod(dir, 0o700)
+}
+
+// lock keeps other processes from changing the set of volumes, and removes
+// what killed ones left.
+func (d *Dir) lock() (unlock func(), err error) {
+	if err := os.MkdirAll(d.path, 0o755); err != nil {
+		return nil, err
 	}
-	return v, d.Save(v)
+	f, err := os.Open(d.path)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, err
+	}
+	names, _ := f.Readdirnames(-1)
+	for _, name := range names {
+		if strings.HasPrefix(name, coming) || strings.HasPrefix(name, going) {
+			os.RemoveAll(filepath.Join(d.path, name))
+		}
+	}
+	return func() { f.Close() }, nil
 }
 
 // Save replaces the volume's facts.
@@ -126,24 +191,38 @@ func (d *Dir) List() ([]Volume, error) {
 	return all, nil
 }
 
-// Remove deletes a volume with its data. The facts go first, so that a
-// removal that is cut off never shows half a volume.
+// Remove deletes a volume with its data.
 func (d *Dir) Remove(name string) error {
-	v, err := d.Get(name)
+	gone, err := d.takeAway(name)
 	if err != nil {
 		return err
+	}
+	if err := os.RemoveAll(gone); err != nil {
+		return fmt.Errorf("remove volume %q: %w", name, err)
+	}
+	return nil
+}
+
+// takeAway gives the volume's directory a name that stands for no volume.
+func (d *Dir) takeAway(name string) (gone string, err error) {
+	unlock, err := d.lock()
+	if err != nil {
+		return "", fmt.Errorf("remove volume %q: %w", name, err)
+	}
+	defer unlock()
+	v, err := d.Get(name)
+	if err != nil {
+		return "", err
 	}
 	// What is mounted there is not the volume's to delete.
 	if v.NeedsMount() {
 		if err := v.Unmount(); err != nil {
-			return err
+			return "", err
 		}
 	}
-	if err := os.Remove(d.facts(name)); err != nil {
-		return fmt.Errorf("remove volume %q: %w", name, err)
+	gone = filepath.Join(d.path, going+v.Name)
+	if err := os.Rename(filepath.Join(d.path, v.Name), gone); err != nil {
+		return "", fmt.Errorf("remove volume %q: %w", name, err)
 	}
-	if err := os.RemoveAll(filepath.Join(d.path, name)); err != nil {
-		return fmt.Errorf("remove volume %q: %w", name, err)
-	}
-	return nil
+	return gone, nil
 }
