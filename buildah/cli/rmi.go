@@ -65,6 +65,7 @@ func newPrune(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.removing(cmd, o, func(r *remover) error {
+				r.st.Sweep()
 				mounts, err := build.PruneMounts(cmd.Context(), r.st)
 				for _, name := range mounts {
 					fmt.Fprintf(r.out, "removed cache mount: %s\n", name)

@@ -222,6 +222,7 @@ func (e *Engine) PruneImages(ctx context.Context, req PruneImagesRequest) ([]str
 	if !req.All {
 		filters = append(filters, "dangling=true")
 	}
+	e.Store.Sweep()
 	images, err := e.ListImages(ListImagesRequest{All: true, Filters: filters})
 	if err == nil && req.BuildCache {
 		err = e.pruneCacheMounts()

@@ -167,6 +167,11 @@ func writeNetwork(path string, n Network) error {
 	if err != nil {
 		return err
 	}
+	// Whoever writes holds the lock: others' files are of killed processes.
+	old, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".network-*"))
+	for _, f := range old {
+		os.Remove(f)
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".network-*")
 	if err != nil {
 		return fmt.Errorf("write network: %w", err)

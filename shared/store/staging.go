@@ -33,10 +33,15 @@ func claim(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// Sweep removes what killed processes left of images and layers that they were
+// making. Every command that makes some does so, too.
+func (s *Store) Sweep() { s.prune.Do(s.pruneStaging) }
+
 // pruneStaging removes what killed processes left. Nothing depends on its
 // success.
 func (s *Store) pruneStaging() {
 	s.prunePartials()
+	s.pruneTemporary()
 	base := filepath.Join(s.imageRoot(), s.Driver(), "staging")
 	entries, err := os.ReadDir(base)
 	if err != nil {
@@ -68,4 +73,16 @@ func abandoned(dir string) bool {
 	held := unix.Flock_t{Type: unix.F_WRLCK}
 	err = unix.FcntlFlock(lock.Fd(), unix.F_GETLK, &held)
 	return err == nil && held.Type == unix.F_UNLCK
+}
+
+// pruneTemporary removes what killed processes did not come to rename.
+func (s *Store) pruneTemporary() {
+	for _, root := range []string{s.GraphRoot(), s.RunRoot()} {
+		files, _ := filepath.Glob(filepath.Join(root, s.Driver()+"-*", ".tmp-*"))
+		for _, f := range files {
+			if info, err := os.Lstat(f); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > strayAge {
+				_ = os.Remove(f)
+			}
+		}
+	}
 }
