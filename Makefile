@@ -15,7 +15,7 @@ INITFLAGS := -std=gnu11 -Wall -Wextra -Werror -Os -static -nostdlib -ffreestandi
 	-Wl,--build-id=none -Wl,-z,noseparate-code -s
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall quickstart test test-short lint bench docs clean deps $(TOOLS:%=bin/%)
+.PHONY: help build install uninstall quickstart test test-short crash-test lint bench docs clean deps $(TOOLS:%=bin/%)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,11 @@ test: build ## run all tests; those that need root say so when they are skipped
 
 test-short: $(IMAGES) ## run the unit tests
 	$(GO) test -tags "$(TAGS)" -short $(TESTFLAGS) work
+
+crash-test: build ## kill commands at every change they make and look at what is left; POINTS=, SEED=, SCENARIO= narrow it
+	@hack/deps test
+	@mkdir -p bin && $(GO) build -o bin/.crash hack/crash/*.go
+	@bin/.crash -registry "$$(hack/registry)" $(if $(POINTS),-points $(POINTS)) $(if $(SEED),-seed $(SEED)) $(if $(SCENARIO),-scenario $(SCENARIO)) bin
 
 lint: $(IMAGES) ## check format, go vet, shell scripts and, where installed, golangci-lint
 	@hack/lint
