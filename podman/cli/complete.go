@@ -18,6 +18,7 @@ func words(a *app.App) complete.Words {
 	containers := stored(a, containerNames)
 	volumes := stored(a, volumeNames)
 	pods := stored(a, podNames)
+	networks := stored(a, networkNames)
 	signals := complete.OneOf("SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGTERM", "SIGSTOP", "SIGCONT", "SIGWINCH")
 	anywhere := complete.Any(complete.Transports(), complete.Tags(a.Config, ""), complete.Tags(a.Config, "docker://"))
 	paths := complete.Any(suffixed(containers, ":"))
@@ -33,6 +34,9 @@ func words(a *app.App) complete.Words {
 			"DEST_PATH":   paths,
 			"VOLUME":      volumes,
 			"POD":         pods,
+			"NETWORK":     networks,
+			"SECRET":      stored(a, secretNames),
+			"ARTIFACT":    stored(a, artifactNames),
 			"REGISTRY":    complete.Logins(a.Config),
 			"LIST":        images,
 		},
@@ -48,16 +52,17 @@ func words(a *app.App) complete.Words {
 			"image-volume": complete.OneOf("anonymous", "bind", "tmpfs", "ignore"),
 			"ipc":          complete.OneOf("host", "private", "shareable", "none", "container:", "ns:"),
 			"log-driver":   complete.OneOf("k8s-file", "json-file", "journald", "passthrough", "none"),
-			"net":          networks,
-			"network":      networks,
 			"init-ctr":     complete.OneOf("always", "once"),
 			"exit-policy":  complete.OneOf("continue", "stop"),
 			"pod":          pods,
 			"requires":     containers,
 			"share":        complete.OneOf("cgroup", "ipc", "net", "pid", "uts", "none"),
+			"net":          complete.Any(networkModes, networks),
+			"network":      complete.Any(networkModes, networks),
 			"pid":          complete.OneOf("host", "private", "container:", "ns:"),
 			"policy":       complete.OneOf("always", "missing", "never", "newer"),
 			"restart":      complete.OneOf("no", "always", "on-failure", "unless-stopped"),
+			"secret":       notOnBuild(stored(a, secretNames)),
 			"security-opt": complete.OneOf("apparmor=", "label=", "mask=", "no-new-privileges", "seccomp=", "unmask="),
 			"signal":       signals,
 			"sort":         sorts,
@@ -141,6 +146,42 @@ func volumeNames(e *engine.Engine) []string {
 	return names
 }
 
+func networkNames(e *engine.Engine) []string {
+	all, err := e.ListNetworks(nil)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, n := range all {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+func secretNames(e *engine.Engine) []string {
+	all, err := e.Secrets().List()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, s := range all {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func artifactNames(e *engine.Engine) []string {
+	all, err := e.Artifacts().List()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, a := range all {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
 // suffixed puts what follows a name behind it.
 func suffixed(values complete.Values, suffix string) complete.Values {
 	return func(cmd *cobra.Command, typed string) []string {
@@ -172,6 +213,16 @@ func onImages(values complete.Values) complete.Values {
 	}
 }
 
+// notOnBuild offers values to all commands but build, whose secrets are files.
+func notOnBuild(values complete.Values) complete.Values {
+	return func(cmd *cobra.Command, typed string) []string {
+		if cmd.Name() == "build" {
+			return nil
+		}
+		return values(cmd, typed)
+	}
+}
+
 func capabilities(*cobra.Command, string) []string {
 	all, err := runtime.AllCapabilities()
 	if err != nil {
@@ -180,7 +231,7 @@ func capabilities(*cobra.Command, string) []string {
 	return append(all, "ALL")
 }
 
-func networks(*cobra.Command, string) []string {
+func networkModes(*cobra.Command, string) []string {
 	return []string{"bridge", "host", "none", "pasta", "private", "container:", "ns:"}
 }
 
