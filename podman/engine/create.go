@@ -72,13 +72,19 @@ func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*co
 // image finds the request's image in the store, or pulls it as the policy says,
 // with progress on standard error.
 func (e *Engine) image(ctx context.Context, req *CreateRequest) (store.Image, error) {
-	if req.Pull == "" || req.Pull == imgcopy.PullMissing || req.Pull == imgcopy.PullNever {
+	o := req.PullOptions
+	anyPlatform := o.Platform.OS == "" && o.Platform.Architecture == ""
+	if req.Pull == imgcopy.PullNever || anyPlatform && (req.Pull == "" || req.Pull == imgcopy.PullMissing) {
 		image, err := e.lookupSingle(req.Image)
 		if err == nil || !isNotFound(err) || req.Pull == imgcopy.PullNever {
 			return image, err
 		}
 	}
-	id, mismatch, err := e.PullImage(ctx, req.Image, imgcopy.PullOptions{Policy: req.Pull, Progress: cliout.NewProgress(os.Stderr, "auto"), Choose: cliout.NewChooser(os.Stdin, os.Stdout)})
+	o.Policy, o.Choose = first(req.Pull, imgcopy.PullMissing), cliout.NewChooser(os.Stdin, os.Stdout)
+	if o.Progress == nil {
+		o.Progress = cliout.NewProgress(os.Stderr, "auto")
+	}
+	id, mismatch, err := e.PullImage(ctx, req.Image, o)
 	if err != nil {
 		return store.Image{}, err
 	}
@@ -159,7 +165,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		return nil, err
 	}
 	steps := []func(*container.Config, *CreateRequest, *v1.Config) error{
-		e.setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, e.setNamespaces, e.setHostname, e.setUmask, e.setSecrets, e.setRequires,
+		e.setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, e.setNamespaces, e.setHostname, e.setUmask, e.setSecrets, e.setRequires, e.setRun,
 	}
 	for _, step := range steps {
 		if err := step(c, req, &file.Config); err != nil {

@@ -98,10 +98,11 @@ func pullPolicy(name string) string {
 }
 
 // setUmask keeps the mask for the files that the container's process makes.
-func (e *Engine) setUmask(c *container.Config, _ *CreateRequest, _ *v1.Config) error {
-	mask, err := strconv.ParseUint(first(e.Config.Containers.Umask, "0022"), 8, 32)
+func (e *Engine) setUmask(c *container.Config, req *CreateRequest, _ *v1.Config) error {
+	text := first(req.Umask, e.Config.Containers.Umask, "0022")
+	mask, err := strconv.ParseUint(text, 8, 12)
 	if err != nil {
-		return errdef.Newf(errdef.ErrInvalid, "invalid umask %q: want an octal number", e.Config.Containers.Umask)
+		return errdef.Newf(errdef.ErrInvalid, "running container create option: invalid umask string %s: invalid argument", text)
 	}
 	c.Umask = uint32(mask)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docker/go-units"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/network"
@@ -35,6 +36,7 @@ func (e *Engine) Inspect(nameOrID string) (*ContainerInfo, error) {
 		ConmonPidFile: filepath.Join(dir, "conmon.pid"), PidFile: filepath.Join(dir, "pidfile"), Config: e.configInfo(c), HostConfig: e.hostInfo(c)}
 	info.Config.Passwd = &passwd
 	info.Pod, info.IsInfra = c.Pod, c.Infra
+	info.PidFile, info.ConmonPidFile = first(c.PidFile, info.PidFile), first(c.MonitorPidFile, info.ConmonPidFile)
 	again := e.restarts(c.ID)
 	info.RestartCount, info.State.Error = again.Count, again.Error
 	if image, err := e.Store.Image(c.ImageID); err == nil {
@@ -187,7 +189,7 @@ func (e *Engine) configInfo(c *container.Config) *ConfigInfo {
 	info := &ConfigInfo{Hostname: e.hostname(c), User: c.User, Tty: c.Terminal, OpenStdin: c.Stdin, Env: c.Env, Cmd: c.Command, Image: c.Image,
 		WorkingDir: c.WorkDir, Entrypoint: c.Entry, Labels: c.Labels, Annotations: pairs(c.Annotations),
 		StopSignal: unix.SignalName(unix.Signal(c.StopSignal)), CreateCommand: c.CreatedBy, StopTimeout: c.StopTimeout,
-		Umask: "0022", SdNotifyMode: "container", Healthcheck: c.Health.Check, StartupHealthCheck: c.Health.Startup, HealthcheckOnFailureAction: first(c.Health.OnFailure, "none"),
+		Umask: fmt.Sprintf("%04o", c.Umask), Timeout: c.Timeout, SdNotifyMode: "container", Healthcheck: c.Health.Check, StartupHealthCheck: c.Health.Startup, HealthcheckOnFailureAction: first(c.Health.OnFailure, "none"),
 		HealthLogDestination: first(c.Health.Destination, "local"), HealthMaxLogCount: deref(c.Health.MaxCount, defaultLogCount), HealthMaxLogSize: deref(c.Health.MaxSize, defaultLogSize)}
 	for _, s := range c.Secrets {
 		if s.Type == container.SecretFile {
@@ -211,7 +213,13 @@ func (e *Engine) hostInfo(c *container.Config) *HostInfo {
 		IpcMode: first(c.IPCMode, "shareable"), PidMode: first(c.PIDMode, "private"), UTSMode: first(c.UTSMode, "private"),
 		Privileged: c.Security.Privileged, ReadonlyRootfs: c.Security.ReadOnly, ShmSize: c.ShmSize, Runtime: "oci", Devices: []DeviceInfo{},
 		Tmpfs: map[string]string{}, Ulimits: []UlimitInfo{}, PidsLimit: e.Config.Containers.PidsLimit,
-		LogConfig: LogInfo{Type: c.LogDriver, Path: e.LogPath(c), Size: "-1B"}}
+		LogConfig: LogInfo{Type: c.LogDriver, Path: e.LogPath(c), Tag: c.LogTag, Size: "-1B"}, AutoRemoveImage: c.RemoveImage, OomScoreAdj: deref(c.OOMScoreAdj, 0)}
+	if c.LogMax > 0 {
+		h.LogConfig.Size = units.HumanSize(float64(c.LogMax))
+	}
+	for _, d := range c.Devices {
+		h.Devices = append(h.Devices, DeviceInfo{d.Host, d.Path, d.Access})
+	}
 	h.RestartPolicy = RestartInfo{first(c.Restart.Policy, "no"), c.Restart.Retries}
 	if c.Security.NoNewPrivileges {
 		h.SecurityOpt = append(h.SecurityOpt, "no-new-privileges")

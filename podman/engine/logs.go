@@ -94,6 +94,14 @@ func (e *Engine) readLog(ctx context.Context, id string, f *os.File, req LogRequ
 		if !req.Follow || ended {
 			return nil
 		}
+		if at, err := f.Seek(0, io.SeekCurrent); err == nil {
+			if info, err := f.Stat(); err == nil && info.Size() < at { // it began anew
+				f.Seek(0, io.SeekStart)
+				r.Reset(f)
+				partial = ""
+				continue
+			}
+		}
 		// The last lines may come between a look at the file and one at the
 		// container, so it is read once more after the end.
 		s := e.status(id)

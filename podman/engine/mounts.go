@@ -62,7 +62,7 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 				Options: options})
 		}
 	}
-	if c.Security.ReadOnly {
+	if c.Security.ReadOnly && !c.NoReadOnlyTmpfs {
 		for _, dst := range []string{"/tmp", "/var/tmp", "/run"} {
 			if !taken[dst] {
 				spec.Mounts = append(spec.Mounts, specs.Mount{Destination: dst, Type: "tmpfs", Source: "tmpfs",

@@ -56,12 +56,26 @@ func (e *Engine) Cleanup(ctx context.Context, id string) error {
 		e.event(containerEvent(config, "cleanup"))
 	}
 	if config.AutoRemove {
-		err = e.delete(config, true)
+		err = e.autoRemove(ctx, config)
 		held.Remove()
 	} else {
 		held.Release()
 	}
 	return errors.Join(err, e.leavePod(ctx, config))
+}
+
+// autoRemove removes a container of --rm, and with --rmi its image, unless
+// something else uses that.
+func (e *Engine) autoRemove(ctx context.Context, c *container.Config) error {
+	if err := e.delete(c, true); err != nil || !c.RemoveImage {
+		return err
+	}
+	_, errs := e.RemoveImages(ctx, RemoveImagesRequest{Names: []string{c.RawImage}})
+	err := errors.Join(errs...)
+	if errors.Is(err, errdef.ErrBusy) || isNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // cleanup frees the run's parts for good, the lock held.

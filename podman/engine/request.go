@@ -1,20 +1,28 @@
 package engine
 
-import "github.com/podsuite/podsuite/podman/engine/container"
+import (
+	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/shared/imgcopy"
+)
 
 // CreateRequest asks for a container, as the user put it; Create fills in the
 // defaults and refuses what makes no sense.
 type CreateRequest struct {
-	Image   string
-	Command []string
-	Name    string
-	Replace bool
-	Pull    string // always, missing, never or newer; "" is the configured one
+	Image       string
+	Command     []string
+	Name        string
+	Replace     bool
+	PullOptions imgcopy.PullOptions // the policy aside
+	Pull        string              // always, missing, never or newer; "" is the configured one
 
 	Entrypoint  *string // a word, or a JSON list; nil keeps the image's
 	Env         []string
 	EnvFiles    []string
 	UnsetEnv    []string
+	UnsetEnvAll bool     // all but what the user gives
+	EnvMerge    []string // NAME=VALUE, with ${NAME} for what the variable is
+	EnvHost     bool
+	HTTPProxy   *bool // nil is the configuration's
 	WorkDir     string
 	User        string
 	Groups      []string
@@ -23,17 +31,27 @@ type CreateRequest struct {
 	LabelFiles  []string
 	Annotations []string
 
-	Terminal    bool
-	Interactive bool
-	AutoRemove  bool
-	StopSignal  string
-	StopTimeout uint // seconds, if StopTimeoutSet
-	DetachKeys  string
-	Restart     string // a policy: no, always, unless-stopped, on-failure[:N]
-	Health      HealthRequest
-	LogDriver   string
-	LogOpts     []string
-	CIDFile     string
+	Terminal                bool
+	Interactive             bool
+	AutoRemove              bool
+	StopSignal              string
+	StopTimeout             uint // seconds, if StopTimeoutSet
+	DetachKeys              string
+	Restart                 string // a policy: no, always, unless-stopped, on-failure[:N]
+	Health                  HealthRequest
+	LogDriver               string
+	LogOpts                 []string
+	Timeout                 uint // seconds the process may run; 0 is without limit
+	RemoveImage             bool
+	PidFile, MonitorPidFile string
+	Timezone                string
+	Umask                   string // octal
+	OOMScoreAdj             *int
+	OOMKillDisable          bool
+	Devices                 []string // HOST[:CONTAINER][:ACCESS]
+	DeviceRules             []string
+	CgroupNS                string // private or host
+	CIDFile                 string
 
 	// What the user said themselves; else the configuration's value counts.
 	StopTimeoutSet, ReadOnlySet, PrivilegedSet bool
@@ -43,11 +61,14 @@ type CreateRequest struct {
 	InitCtr   string   // always or once: a pod's init container
 	Requires  []string // containers that have to be started first
 
-	Secrets  []string // NAME[,key=value…]
-	Volumes  []string
-	Mounts   []string
-	Tmpfs    []string
-	ReadOnly bool
+	Secrets         []string // NAME[,key=value…]
+	Volumes         []string
+	Mounts          []string
+	Tmpfs           []string
+	ReadOnly        bool
+	NoReadOnlyTmpfs bool
+	VolumesFrom     []string
+	ImageVolume     string // anonymous, tmpfs or ignore
 
 	Network        []string
 	Publish        []string

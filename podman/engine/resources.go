@@ -15,6 +15,12 @@ func (e *Engine) setResources(c *container.Config, req *CreateRequest, _ *v1.Con
 	if err != nil {
 		return err
 	}
+	if req.OOMKillDisable {
+		if r.Memory == nil {
+			r.Memory = &specs.LinuxMemory{}
+		}
+		r.Memory.DisableOOMKiller = &req.OOMKillDisable
+	}
 	c.Resources = r
 	for _, s := range req.Ulimits {
 		limit, err := runtime.ParseUlimit(s)

@@ -25,12 +25,22 @@ func (e *Engine) setEnvironment(c *container.Config, req *CreateRequest, image *
 	if c.Terminal {
 		env = append(env, "TERM=xterm")
 	}
-	env, err := e.configuredEnv(env)
+	env, err := e.configuredEnv(env, req)
 	if err != nil {
 		return err
 	}
 	for _, kv := range image.Env {
 		env = setEnv(env, kv)
+	}
+	for _, kv := range req.EnvMerge {
+		name, value, ok := strings.Cut(kv, "=")
+		if !ok || name == "" {
+			return errdef.Newf(errdef.ErrInvalid, "invalid value %q for --env-merge: want NAME=VALUE", kv)
+		}
+		env = setEnv(env, name+"="+os.Expand(value, func(of string) string { return getEnv(env, of) }))
+	}
+	if req.UnsetEnvAll {
+		env = nil
 	}
 	for _, file := range req.EnvFiles {
 		lines, err := readLines(file)
@@ -57,15 +67,15 @@ func (e *Engine) setEnvironment(c *container.Config, req *CreateRequest, image *
 
 // configuredEnv adds what containers.conf lets into every container: the
 // host's proxies, the host's whole environment, and variables of its own.
-func (e *Engine) configuredEnv(env []string) ([]string, error) {
+func (e *Engine) configuredEnv(env []string, req *CreateRequest) ([]string, error) {
 	conf := &e.Config.Containers
 	var from []string
-	if conf.HTTPProxy {
+	if deref(req.HTTPProxy, conf.HTTPProxy) {
 		for _, name := range []string{"http_proxy", "https_proxy", "ftp_proxy", "no_proxy"} {
 			from = append(from, name, strings.ToUpper(name))
 		}
 	}
-	if conf.EnvHost {
+	if conf.EnvHost || req.EnvHost {
 		from = append(from, os.Environ()...)
 	}
 	for _, kv := range append(from, conf.Env...) {
@@ -99,6 +109,16 @@ func addEnv(env []string, s string) ([]string, error) {
 		env = setEnv(env, name+"="+value)
 	}
 	return env, nil
+}
+
+// getEnv is the value of a variable in an environment.
+func getEnv(env []string, name string) string {
+	for _, kv := range env {
+		if value, ok := strings.CutPrefix(kv, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 func setEnv(env []string, kv string) []string {
@@ -178,12 +198,24 @@ func (e *Engine) setLog(c *container.Config, req *CreateRequest, _ *v1.Config) e
 	default:
 		return errdef.Newf(errdef.ErrInvalid, "running container create option: invalid log driver %q: choose k8s-file, json-file or none", c.LogDriver)
 	}
+	conf := &e.Config.Containers
+	c.LogTag, c.LogMax = conf.LogTag, max(0, int64(conf.LogSizeMax))
 	for _, opt := range req.LogOpts {
 		key, value, _ := strings.Cut(opt, "=")
-		if key != "path" || value == "" {
-			return errdef.Newf(errdef.ErrUnsupported, "log option %q is not supported: this log driver takes path=FILE", opt)
+		switch {
+		case key == "path" && value != "":
+			c.LogPath = value
+		case key == "tag":
+			c.LogTag = value
+		case key == "max-size":
+			n, err := runtime.ParseBytes(value)
+			if err != nil || n < 0 {
+				return errdef.Newf(errdef.ErrInvalid, "invalid value for log option %q: want a size such as 10m", opt)
+			}
+			c.LogMax = n
+		default:
+			return errdef.Newf(errdef.ErrUnsupported, "log option %q is not supported: this log driver takes path=FILE, max-size=SIZE and tag=TEXT", opt)
 		}
-		c.LogPath = value
 	}
 	return nil
 }

@@ -40,6 +40,7 @@ func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
 	spec.Process.User = user.spec()
 	spec.Process.User.Umask = &c.Umask
 	spec.Process.Rlimits = c.Rlimits
+	spec.Process.OOMScoreAdj = c.OOMScoreAdj
 	spec.Process.NoNewPrivileges = c.Security.NoNewPrivileges
 	if spec.Process.Capabilities, err = e.capabilities(&c.Security, user.UID); err != nil {
 		return nil, err
@@ -47,6 +48,12 @@ func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
 	spec.Annotations = c.Annotations
 	if c.UTSMode == "" {
 		spec.Hostname = e.hostname(c)
+	}
+	if err := addDevices(c, spec); err != nil {
+		return nil, err
+	}
+	if err := addTimezone(c, spec, root); err != nil {
+		return nil, err
 	}
 	if err := e.addMounts(c, spec, root); err != nil {
 		return nil, err
@@ -64,7 +71,7 @@ func (e *Engine) baseSpec(c *container.Config) (*specs.Spec, error) {
 	s := &c.Security
 	p := runtime.Profile{Privileged: s.Privileged, Rootless: userns.Rootless(), Capabilities: caps, ShmSize: c.ShmSize,
 		HostNetwork: c.Network.Mode == "host", HostPID: c.PIDMode == "host", HostIPC: c.IPCMode == "host", HostUTS: c.UTSMode == "host",
-		NoSeccomp: s.Seccomp != ""}
+		HostCgroup: c.CgroupNSMode == "host", NoSeccomp: s.Seccomp != ""}
 	spec, err := runtime.DefaultSpec(p)
 	if err != nil {
 		return nil, err

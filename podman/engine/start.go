@@ -13,6 +13,7 @@ import (
 	"github.com/podsuite/podsuite/podman/engine/monitor"
 	"github.com/podsuite/podsuite/podman/engine/monitor/image"
 	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
+	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network"
 )
@@ -186,6 +187,9 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 		s.terminal = c.Terminal
 		if s.pid, s.conn, err = launcher.Launch(e.launchRequest(c, len(ports), req.CreateOnly), req.Attach); err == nil {
 			e.started(c, req)
+			if err := e.writePidFiles(c); err != nil {
+				cliout.Warn(os.Stderr, "%v", err)
+			}
 			return &s, nil
 		}
 	} else {
@@ -248,7 +252,7 @@ func (e *Engine) launchRequest(c *container.Config, held int, createOnly bool) m
 	r := monitor.Request{ID: c.ID, Bundle: dir, Runtime: c.Runtime, StateDir: e.runtimeDir(), Systemd: e.systemdCgroups(),
 		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Held: held, CreateOnly: createOnly,
 		Exit: []string{filepath.Join(dir, exitFile), filepath.Join(e.Store.ContainerDir(c.ID), exitFile)},
-		Self: e.Self, Checked: c.Health.Checked()}
+		Self: e.Self, Checked: c.Health.Checked(), LogMax: c.LogMax, Timeout: c.Timeout}
 	if c.LogDriver != "none" {
 		r.Log = e.LogPath(c)
 	}

@@ -97,7 +97,7 @@ func (e *Engine) stopHeld(ctx context.Context, c *container.Config, held *lock.L
 		e.event(containerEvent(c, "stop"))
 	}
 	if c.AutoRemove && e.status(c.ID).State == Exited {
-		err := e.delete(c, true)
+		err := e.autoRemove(ctx, c)
 		held.Remove()
 		return c.Name, err
 	}

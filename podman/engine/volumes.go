@@ -50,8 +50,29 @@ func (e *Engine) mounts(req *CreateRequest, imageVolumes map[string]struct{}) ([
 			return nil, err
 		}
 	}
+	others, err := e.volumesFrom(req.VolumesFrom)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range others {
+		if !seen[m.Destination] {
+			seen[m.Destination] = true
+			all = append(all, m)
+		}
+	}
+	switch req.ImageVolume {
+	case "", "anonymous", "bind", "tmpfs":
+	case "ignore":
+		imageVolumes = nil
+	default:
+		return nil, errdef.Newf(errdef.ErrInvalid, "invalid image volume mode %q required value: anonymous, tmpfs, ignore", req.ImageVolume)
+	}
 	for dst := range imageVolumes {
 		if dst = path.Clean("/" + dst); !seen[dst] {
+			if req.ImageVolume == "tmpfs" {
+				all = append(all, container.Mount{Type: "tmpfs", Source: "tmpfs", Destination: dst, Options: []string{"rprivate", "nosuid", "nodev", "tmpcopyup"}})
+				continue
+			}
 			all = append(all, container.Mount{Type: "volume", Name: container.NewID(), Destination: dst, Anonymous: true, CopyUp: true, Options: []string{"rprivate", "rbind"}})
 		}
 	}

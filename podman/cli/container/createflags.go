@@ -4,13 +4,22 @@ import (
 	"os"
 
 	"github.com/podsuite/podsuite/podman/engine"
+	"github.com/podsuite/podsuite/shared/cliflag"
+	"github.com/podsuite/podsuite/shared/cliout"
+	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/spf13/cobra"
 )
 
 // createFlags are the options that make a container: those of create and run.
 type createFlags struct {
-	req        engine.CreateRequest
-	entrypoint string
+	req                     engine.CreateRequest
+	entrypoint              string
+	httpProxy, tmpfs, quiet bool
+	oomScore                *int64
+	registry                cliflag.Registry
+	retry                   cliflag.Retry
+	platform                cliflag.Platform
 }
 
 func (f *createFlags) bind(cmd *cobra.Command) {
@@ -18,6 +27,8 @@ func (f *createFlags) bind(cmd *cobra.Command) {
 	f.bindProcess(cmd)
 	f.bindConfinement(cmd)
 	f.bindConnections(cmd)
+	f.bindImage(cmd)
+	f.bindRun(cmd)
 }
 
 // bindProcess declares what the process is and how it is looked after.
@@ -43,7 +54,7 @@ func (f *createFlags) bindProcess(cmd *cobra.Command) {
 	fl.StringVar(&r.StopSignal, "stop-signal", "", "Signal to stop a container. Default is SIGTERM")
 	fl.UintVar(&r.StopTimeout, "stop-timeout", 10, "Timeout (in seconds) that containers stopped by user command have to exit")
 	fl.StringVar(&r.LogDriver, "log-driver", "", `Logging driver for the container ("k8s-file"|"json-file"|"none")`)
-	fl.StringArrayVar(&r.LogOpts, "log-opt", nil, "Logging driver options (path=FILE)")
+	fl.StringArrayVar(&r.LogOpts, "log-opt", nil, "Logging driver options (path=FILE, max-size=SIZE, tag=TEXT)")
 	fl.StringVar(&r.Restart, "restart", "", `Restart policy to apply when a container exits ("always"|"no"|"never"|"on-failure"|"unless-stopped")`)
 	fl.StringVar(&r.CIDFile, "cidfile", "", "Write the container ID to the file")
 	fl.StringVar(&r.Pod, "pod", "", "Run container in an existing pod, or in a new one of NAME with new:NAME")
@@ -53,6 +64,38 @@ func (f *createFlags) bindProcess(cmd *cobra.Command) {
 		fl.StringVar(&r.InitCtr, "init-ctr", "", "Make this a pod init container, which runs before the others (always|once)")
 	}
 	cmd.Flags().BoolP("help", "", false, "help for "+cmd.Name())
+}
+
+// bindImage declares where the image comes from.
+func (f *createFlags) bindImage(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	f.registry.Bind(fl)
+	f.retry.Bind(fl)
+	f.platform.Bind(fl)
+	cliflag.BindContentTrust(fl)
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "Suppress output information when pulling images")
+}
+
+// bindRun declares what else there is to say of the process and its run.
+func (f *createFlags) bindRun(cmd *cobra.Command) {
+	fl, r := cmd.Flags(), &f.req
+	fl.StringArrayVar(&r.EnvMerge, "env-merge", nil, "Preprocess environment variables from image before injecting them into the container")
+	fl.BoolVar(&r.EnvHost, "env-host", false, "Use all current host environment variables in container")
+	fl.BoolVar(&r.UnsetEnvAll, "unsetenv-all", false, "Unset all default environment variables in container")
+	fl.BoolVar(&f.httpProxy, "http-proxy", true, "Set proxy environment variables in the container based on the host proxy vars")
+	fl.StringVar(&r.Umask, "umask", "0022", "Set umask in container")
+	fl.StringVar(&r.Timezone, "tz", "", "Set timezone in container")
+	fl.UintVar(&r.Timeout, "timeout", 0, "Maximum length of time a container is allowed to run. The container will be killed automatically after the time expires.")
+	fl.Var(&optionalInt{&f.oomScore, ""}, "oom-score-adj", "Tune the host's OOM preferences (-1000 to 1000)")
+	fl.BoolVar(&r.OOMKillDisable, "oom-kill-disable", false, "Disable OOM Killer")
+	fl.StringArrayVar(&r.Devices, "device", nil, "Add a host device to the container")
+	fl.StringSliceVar(&r.DeviceRules, "device-cgroup-rule", nil, "Add a rule to the cgroup allowed devices list")
+	fl.StringVar(&r.CgroupNS, "cgroupns", "", "cgroup namespace to use")
+	fl.BoolVar(&f.tmpfs, "read-only-tmpfs", true, "When running --read-only containers mount read-write tmpfs on /dev, /dev/shm, /run, /tmp and /var/tmp")
+	fl.StringArrayVar(&r.VolumesFrom, "volumes-from", nil, "Mount volumes from the specified container(s)")
+	fl.StringVar(&r.ImageVolume, "image-volume", "anonymous", `Tells podman how to handle the builtin image volumes ("anonymous"|"tmpfs"|"ignore")`)
+	fl.StringVar(&r.PidFile, "pidfile", "", "Write the container process ID to the file")
+	fl.StringVar(&r.MonitorPidFile, "conmon-pidfile", "", "Path to the file that will receive the PID of the container's monitor")
 }
 
 // bindConfinement declares what the process may see and use.
@@ -104,6 +147,23 @@ func (f *createFlags) request(cmd *cobra.Command, args []string) (*engine.Create
 	changed := cmd.Flags().Changed
 	r.PidsLimitSet, r.StopTimeoutSet = changed("pids-limit"), changed("stop-timeout")
 	r.ReadOnlySet, r.PrivilegedSet = changed("read-only"), changed("privileged")
+	r.NoReadOnlyTmpfs = !f.tmpfs
+	if changed("http-proxy") {
+		r.HTTPProxy = &f.httpProxy
+	}
+	if !changed("umask") {
+		r.Umask = ""
+	}
+	if f.oomScore != nil {
+		score := int(*f.oomScore)
+		if score < -1000 || score > 1000 {
+			return nil, errdef.Newf(errdef.ErrInvalid, "invalid --oom-score-adj %d: choose -1000 to 1000", score)
+		}
+		r.OOMScoreAdj = &score
+	}
+	if err := f.pullOptions(&r.PullOptions); err != nil {
+		return nil, err
+	}
 	if !changed("pull") {
 		r.Pull = ""
 	}
@@ -111,4 +171,18 @@ func (f *createFlags) request(cmd *cobra.Command, args []string) (*engine.Create
 		r.Entrypoint = &f.entrypoint
 	}
 	return r, nil
+}
+
+func (f *createFlags) pullOptions(o *imgcopy.PullOptions) (err error) {
+	if o.Platform, err = f.platform.Value(); err != nil {
+		return err
+	}
+	if o.Registry, err = f.registry.AskingOptions(); err != nil {
+		return err
+	}
+	f.retry.Into(&o.Registry)
+	if f.quiet {
+		o.Progress = cliout.NewProgress(nil, "none")
+	}
+	return nil
 }

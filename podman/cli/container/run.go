@@ -36,6 +36,7 @@ func NewRun(a *app.App) *cobra.Command {
 	cmd.Flags().StringVar(&f.detachKeys, "detach-keys", "ctrl-p,ctrl-q", "Override the key sequence for detaching a container. Format is a single character [a-Z] or a comma separated sequence of ctrl-<value>")
 	cmd.Flags().BoolVar(&f.sigProxy, "sig-proxy", true, "Proxy received signals to the process")
 	cmd.Flags().StringSliceVarP(&f.attach, "attach", "a", nil, "Attach to STDIN, STDOUT or STDERR")
+	cmd.Flags().BoolVar(&f.req.RemoveImage, "rmi", false, "Remove image unless used by other containers, implies --rm")
 	return cmd
 }
 
@@ -45,6 +46,7 @@ func (f *runFlags) run(cmd *cobra.Command, a *app.App, args []string) error {
 		return err
 	}
 	req.DetachKeys = f.detachKeys
+	req.AutoRemove = req.AutoRemove || req.RemoveImage
 	streams, err := f.streams()
 	if err != nil {
 		return err

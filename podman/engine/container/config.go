@@ -37,18 +37,24 @@ type Config struct {
 	Labels       map[string]string `json:"labels,omitempty"`
 	Annotations  map[string]string `json:"annotations,omitempty"`
 
-	Terminal    bool    `json:"terminal,omitempty"`
-	Stdin       bool    `json:"stdin,omitempty"`
-	AutoRemove  bool    `json:"autoRemove,omitempty"`
-	CIDFile     string  `json:"cidFile,omitempty"` // where the ID was written for scripts
-	StopSignal  int     `json:"stopSignal"`
-	StopTimeout uint    `json:"stopTimeout"` // seconds
-	DetachKeys  string  `json:"detachKeys,omitempty"`
-	LogDriver   string  `json:"logDriver"`
-	LogPath     string  `json:"logPath,omitempty"`
-	Runtime     string  `json:"runtime"`
-	Restart     Restart `json:"restart,omitzero"`
-	Health      Health  `json:"health,omitzero"`
+	Terminal       bool    `json:"terminal,omitempty"`
+	Stdin          bool    `json:"stdin,omitempty"`
+	AutoRemove     bool    `json:"autoRemove,omitempty"`
+	RemoveImage    bool    `json:"removeImage,omitempty"` // with the container, if nobody else uses it
+	Timeout        uint    `json:"timeout,omitempty"`     // seconds the process may run, 0 without limit
+	PidFile        string  `json:"pidFile,omitempty"`     // files for service managers
+	MonitorPidFile string  `json:"monitorPidFile,omitempty"`
+	CIDFile        string  `json:"cidFile,omitempty"` // where the ID was written for scripts
+	StopSignal     int     `json:"stopSignal"`
+	StopTimeout    uint    `json:"stopTimeout"` // seconds
+	DetachKeys     string  `json:"detachKeys,omitempty"`
+	LogDriver      string  `json:"logDriver"`
+	LogPath        string  `json:"logPath,omitempty"`
+	LogMax         int64   `json:"logMax,omitempty"` // bytes; 0 without limit
+	LogTag         string  `json:"logTag,omitempty"`
+	Runtime        string  `json:"runtime"`
+	Restart        Restart `json:"restart,omitzero"`
+	Health         Health  `json:"health,omitzero"`
 
 	Pod      string                `json:"pod,omitempty"`      // the ID of the pod that the container is in
 	PodName  string                `json:"podName,omitempty"`  // a pod keeps its name
@@ -57,20 +63,32 @@ type Config struct {
 	InitCtr  string                `json:"initCtr,omitempty"`  // runs before the pod's other containers: InitAlways or InitOnce
 	Requires []string              `json:"requires,omitempty"` // IDs of containers that have to run before it
 
-	CgroupParent string                `json:"cgroupParent,omitempty"` // "" is the default one
-	CgroupNSMode string                `json:"cgroupNSMode,omitempty"` // "" or "container:ID"
-	Mounts       []Mount               `json:"mounts,omitempty"`
-	Secrets      []Secret              `json:"secrets,omitempty"`
-	Network      Network               `json:"network"`
-	PIDMode      string                `json:"pidMode,omitempty"` // "" = private, "host", "container:ID"
-	IPCMode      string                `json:"ipcMode,omitempty"` // likewise, or "shareable": others may join
-	UTSMode      string                `json:"utsMode,omitempty"`
-	Security     Security              `json:"security"`
-	Resources    *specs.LinuxResources `json:"resources,omitempty"`
-	Rlimits      []specs.POSIXRlimit   `json:"rlimits,omitempty"`
-	Sysctl       map[string]string     `json:"sysctl,omitempty"`
-	ShmSize      int64                 `json:"shmSize"`                // bytes
-	ExposedPorts []string              `json:"exposedPorts,omitempty"` // "5000/tcp", from the image and --expose
+	CgroupParent    string                    `json:"cgroupParent,omitempty"` // "" is the default one
+	CgroupNSMode    string                    `json:"cgroupNSMode,omitempty"` // "" or "private", "host", "container:ID"
+	Mounts          []Mount                   `json:"mounts,omitempty"`
+	Devices         []Device                  `json:"devices,omitempty"`
+	DeviceRules     []specs.LinuxDeviceCgroup `json:"deviceRules,omitempty"`
+	NoReadOnlyTmpfs bool                      `json:"noReadOnlyTmpfs,omitempty"` // a read-only container has no /tmp of its own
+	Timezone        string                    `json:"timezone,omitempty"`        // "local" is the host's
+	OOMScoreAdj     *int                      `json:"oomScoreAdj,omitempty"`
+	Secrets         []Secret                  `json:"secrets,omitempty"`
+	Network         Network                   `json:"network"`
+	PIDMode         string                    `json:"pidMode,omitempty"` // "" = private, "host", "container:ID"
+	IPCMode         string                    `json:"ipcMode,omitempty"` // likewise, or "shareable": others may join
+	UTSMode         string                    `json:"utsMode,omitempty"`
+	Security        Security                  `json:"security"`
+	Resources       *specs.LinuxResources     `json:"resources,omitempty"`
+	Rlimits         []specs.POSIXRlimit       `json:"rlimits,omitempty"`
+	Sysctl          map[string]string         `json:"sysctl,omitempty"`
+	ShmSize         int64                     `json:"shmSize"`                // bytes
+	ExposedPorts    []string                  `json:"exposedPorts,omitempty"` // "5000/tcp", from the image and --expose
+}
+
+// Device is a device of the host's, or a directory of some.
+type Device struct {
+	Host   string `json:"host"`
+	Path   string `json:"path"`   // in the container
+	Access string `json:"access"` // of r, w and m
 }
 
 // When an init container of a pod runs.

@@ -39,6 +39,8 @@ type Request struct {
 	State      string   `json:"state"`                // the file that gets the running state
 	Exit       []string `json:"exit"`                 // the files that get the exit record
 	Self       []string `json:"self"`                 // podman with its global options, for the monitor
+	LogMax     int64    `json:"logMax,omitempty"`     // bytes of the log after which it begins anew; 0 for none
+	Timeout    uint     `json:"timeout,omitempty"`    // seconds after which the container is killed; 0 for none
 	Checked    bool     `json:"checked,omitempty"`    // the container has a health check
 	Held       int      `json:"held,omitempty"`       // how many port descriptors follow
 	Attach     bool     `json:"attach,omitempty"`     // the starting command gets the output
@@ -103,6 +105,10 @@ func launch() error {
 		if spec.Log, err = unix.Open(req.Log, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o600); err != nil {
 			return fmt.Errorf("open log %q: %w", req.Log, err)
 		}
+	}
+	spec.LogMax = int(req.LogMax)
+	if req.Timeout > 0 {
+		spec.Limit = int(time.Now().Add(time.Duration(req.Timeout) * time.Second).UnixNano())
 	}
 	ctx := context.Background()
 	started, err := create(ctx, rt, &req, &spec)

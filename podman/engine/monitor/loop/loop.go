@@ -22,6 +22,7 @@ type monitor struct {
 	status  int
 	cleaned bool
 	check   check
+	late    bool // it has been killed because its time was out
 	buf     []byte
 	fds     []unix.PollFd
 }
@@ -37,7 +38,7 @@ func RunFor(spec *wire.Spec, grace time.Duration) (ended bool) {
 	deadline := time.Now().Add(grace)
 	for !m.exited {
 		if grace == 0 {
-			m.wait(m.beforeCheck())
+			m.wait(m.timers())
 			continue
 		}
 		left := time.Until(deadline)
@@ -46,7 +47,7 @@ func RunFor(spec *wire.Spec, grace time.Duration) (ended bool) {
 				m.handOver(spec)
 				return false
 			}
-			m.beforeCheck() // whoever keeps it from being quiet may stay for long
+			m.timers() // whoever keeps it from being quiet may stay for long
 		}
 		m.wait(int(max(left, 10*time.Millisecond).Milliseconds()))
 	}
@@ -56,7 +57,7 @@ func RunFor(spec *wire.Spec, grace time.Duration) (ended bool) {
 
 func newMonitor(spec wire.Spec) *monitor {
 	m := &monitor{spec: spec, buf: make([]byte, wire.MaxData+1)}
-	m.log.fd = spec.Log
+	m.log.open(spec.Log, spec.LogMax)
 	m.check.pidfd = -1
 	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In} {
 		if fd >= 0 {
@@ -76,6 +77,28 @@ func newMonitor(spec wire.Spec) *monitor {
 		m.clients = append(m.clients, &client{fd: spec.Control, primary: true, attached: spec.Attach})
 	}
 	return m
+}
+
+// timedOut is the exit status of a container that ran too long.
+const timedOut = 255
+
+// timers does what is due, and returns how many milliseconds may pass until
+// something else is; negative for any number.
+func (m *monitor) timers() int {
+	next := m.beforeCheck()
+	if m.spec.Limit == 0 || m.late {
+		return next
+	}
+	left := time.Until(time.Unix(0, int64(m.spec.Limit)))
+	if left <= 0 {
+		m.late = true
+		unix.PidfdSendSignal(m.pidfd, unix.SIGKILL, nil, 0)
+		return next
+	}
+	if ms := int(left.Milliseconds()) + 1; next < 0 || ms < next {
+		next = ms
+	}
+	return next
 }
 
 // quiet says whether nothing is under way that a specification can't tell.
@@ -215,6 +238,9 @@ func (m *monitor) collect() {
 	m.status = ws.ExitStatus()
 	if ws.Signaled() {
 		m.status = 128 + int(ws.Signal())
+	}
+	if m.late {
+		m.status = timedOut
 	}
 	m.exited = true
 	for m.spec.Out >= 0 && m.more(m.spec.Out) {

@@ -78,6 +78,8 @@ type Spec struct {
 	Attach  bool     // the starting command is attached from the start
 	TTY     bool     // Out and In are a terminal
 	Exit    []string // files that get the exit record, the volatile one first
+	LogMax  int      // bytes of the log after which it begins anew; 0 for none
+	Limit   int      // when the container is killed, Unix nanoseconds; 0 for never
 	Check   int      // milliseconds until the first health check; -1 for none
 	Self    []string // podman with its global options: it cleans up when no client does
 }
@@ -135,7 +137,8 @@ type intField struct {
 func (s *Spec) ints() []intField {
 	return []intField{{"pid", &s.Pid}, {"control", &s.Control}, {"listen", &s.Listen},
 		{"out", &s.Out}, {"err", &s.Err}, {"in", &s.In}, {"log", &s.Log},
-		{"hold", &s.Hold}, {"held", &s.Held}, {"started", &s.Started}, {"check", &s.Check}}
+		{"hold", &s.Hold}, {"held", &s.Held}, {"started", &s.Started}, {"check", &s.Check},
+		{"logmax", &s.LogMax}, {"limit", &s.Limit}}
 }
 
 func (s *Spec) setInt(key, value string) bool {
