@@ -10,7 +10,8 @@ LDFLAGS := -s -w -linkmode external -extldflags -static
 TOOLS   := podman buildah skopeo
 MONITOR := podman/engine/monitor/image/program/monitor
 INIT    := shared/runtime/image/init
-IMAGES  := $(MONITOR) $(INIT)
+KEEPER  := shared/network/image/keeper
+IMAGES  := $(MONITOR) $(KEEPER) $(INIT)
 INITFLAGS := -std=gnu11 -Wall -Wextra -Werror -Os -static -nostdlib -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-Wl,--build-id=none -Wl,-z,noseparate-code -s
 
@@ -32,19 +33,24 @@ $(TOOLS:%=bin/%): bin/%: | deps
 	fi
 
 bin/podman: $(IMAGES)
-bin/buildah: $(INIT)
+bin/buildah: $(KEEPER) $(INIT)
 
 # The first program of containers is carried inside podman and buildah.
 $(INIT): shared/runtime/init/init.c shared/runtime/init/ops.h Makefile
 	$(CC) $(INITFLAGS) -o $@ $<
 
-# The monitor's program is carried inside podman, so it comes first.
-.PHONY: $(MONITOR)
-$(MONITOR): $(INIT) | deps
-	@if [ -f podman/monitor-image/main.go ]; then \
+# The programs of the processes that stay are carried inside, so they come first.
+.PHONY: $(MONITOR) $(KEEPER)
+$(MONITOR): SOURCE := podman/monitor-image
+$(MONITOR): CGO := 1
+$(MONITOR): $(INIT)
+$(KEEPER): SOURCE := shared/network/keeper
+$(KEEPER): CGO := 0
+$(MONITOR) $(KEEPER): | deps
+	@if [ -f $(SOURCE)/main.go ]; then \
 		mkdir -p $(@D) bin && \
-		CGO_ENABLED=1 $(GO) build -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o bin/.monitor ./podman/monitor-image && \
-		if cmp -s bin/.monitor $@; then rm bin/.monitor; else mv bin/.monitor $@; fi; \
+		CGO_ENABLED=$(CGO) $(GO) build -tags "$(TAGS)" -ldflags "$(if $(filter 1,$(CGO)),$(LDFLAGS),-s -w)" -o bin/.$(@F) ./$(SOURCE) && \
+		if cmp -s bin/.$(@F) $@; then rm bin/.$(@F); else mv bin/.$(@F) $@; fi; \
 	fi
 
 deps:

@@ -63,6 +63,9 @@ func (e *Engine) runDir(name string) string {
 	return filepath.Join(e.Store.RunRoot(), "podman", name)
 }
 
+// programDir is where the programs are that podman carries inside.
+func (e *Engine) programDir() string { return filepath.Join(e.Store.GraphRoot(), "podman") }
+
 // Volumes are the store's named volumes.
 func (e *Engine) Volumes() *volume.Dir {
 	path := e.Config.Engine.VolumePath

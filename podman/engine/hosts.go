@@ -240,18 +240,25 @@ func resolvConf(c *container.Config, status map[string]network.Status) (string, 
 			break
 		}
 	}
-	var own []string
+	var own, domains []string
 	for _, s := range inOrder(c, status) {
 		for _, ip := range s.DNSServerIPs {
 			own = append(own, ip.String())
+		}
+		for _, domain := range s.DNSSearchDomains {
+			if !slices.Contains(domains, domain) {
+				domains = append(domains, domain)
+			}
 		}
 	}
 	if len(own) > 0 {
 		servers = own
 	}
-	if len(c.Network.DNS) > 0 {
+	// Where the network has names, its server passes questions on to the user's.
+	if len(c.Network.DNS) > 0 && len(domains) == 0 {
 		servers = c.Network.DNS
 	}
+	search = append(domains, search...)
 	if len(c.Network.DNSSearch) > 0 {
 		search = c.Network.DNSSearch
 	}

@@ -29,7 +29,8 @@ func (e *Engine) openNetworks(dir string) (*network.Manager, error) {
 		dir = "/etc/containers/networks"
 	}
 	o := network.Options{ConfigDir: dir, RunDir: e.runDir("networks"), Rootless: userns.Rootless(),
-		DefaultNetwork: c.DefaultNetwork, DefaultSubnet: c.DefaultSubnet, PastaOptions: c.PastaOptions}
+		DefaultNetwork: c.DefaultNetwork, DefaultSubnet: c.DefaultSubnet, PastaOptions: c.PastaOptions,
+		ProgramDir: e.programDir()}
 	for _, p := range c.DefaultSubnetPools {
 		o.SubnetPools = append(o.SubnetPools, network.Pool(p))
 	}
@@ -128,7 +129,8 @@ func (e *Engine) nsPath(c *container.Config) string {
 }
 
 func (e *Engine) endpoint(c *container.Config) network.Endpoint {
-	return network.Endpoint{ContainerID: c.ID, ContainerName: c.Name, Networks: c.Network.Networks, Ports: c.Network.Ports, PastaOptions: c.Network.PastaOptions}
+	return network.Endpoint{ContainerID: c.ID, ContainerName: c.Name, Networks: c.Network.Networks, Ports: c.Network.Ports,
+		DNSServers: c.Network.DNS, PastaOptions: c.Network.PastaOptions}
 }
 
 // PublishedPort is a port of a container ("80/tcp") and where it is published

@@ -30,10 +30,7 @@ func (e *Engine) ConnectNetwork(ctx context.Context, req ConnectRequest) error {
 	if err != nil {
 		return err
 	}
-	if len(req.Aliases) > 0 {
-		return errNoAliases()
-	}
-	var per network.PerNetwork
+	per := network.PerNetwork{Aliases: req.Aliases}
 	for _, ip := range []net.IP{req.IP, req.IP6} {
 		if ip != nil {
 			per.StaticIPs = append(per.StaticIPs, ip)
@@ -45,6 +42,9 @@ func (e *Engine) ConnectNetwork(ctx context.Context, req ConnectRequest) error {
 			return errdef.As(errdef.ErrInvalid, err)
 		}
 		per.StaticMAC = mac.String()
+	}
+	if err := e.checkAliases(n.Name, per); err != nil {
+		return err
 	}
 	err = e.changeNetworks(req.Container, func(c *container.Config, m *network.Manager, running bool) error {
 		if _, on := c.Network.Networks[n.Name]; on {

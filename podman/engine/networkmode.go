@@ -3,9 +3,11 @@ package engine
 import (
 	"fmt"
 	"net"
+	"os"
 	"strings"
 
 	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network"
 	"github.com/podsuite/podsuite/shared/userns"
@@ -25,7 +27,28 @@ func (e *Engine) setNetworkMode(n *container.Network, req *CreateRequest) error 
 			return err
 		}
 	}
-	return applyToNetworks(n, req)
+	if err := applyToNetworks(n, req); err != nil {
+		return err
+	}
+	for name, per := range n.Networks {
+		if err := e.checkAliases(name, per); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkAliases says where aliases are to no avail, as nobody answers for names
+// on the network.
+func (e *Engine) checkAliases(name string, per network.PerNetwork) error {
+	if len(per.Aliases) == 0 {
+		return nil
+	}
+	n, err := e.Network(name)
+	if err == nil && !n.DNSEnabled {
+		cliout.Warn(os.Stderr, "network %q has no names: its containers are not found by their aliases", name)
+	}
+	return err
 }
 
 // addNetworkMode adds one --network.
@@ -129,7 +152,10 @@ func perNetwork(name, opts string) (network.PerNetwork, error) {
 			}
 			per.StaticMAC = mac.String()
 		case "alias":
-			return per, errNoAliases()
+			if value == "" {
+				return fail("empty alias")
+			}
+			per.Aliases = append(per.Aliases, value)
 		case "interface_name":
 			per.InterfaceName = value
 		default:
@@ -140,12 +166,6 @@ func perNetwork(name, opts string) (network.PerNetwork, error) {
 		}
 	}
 	return per, network.CheckOptions(per)
-}
-
-// errNoAliases refuses what would have no effect: nobody answers for names on
-// networks yet.
-func errNoAliases() error {
-	return errdef.Newf(errdef.ErrUnsupported, "aliases on networks are not supported yet: name the container with --add-host where it is to be reached")
 }
 
 // applyToNetworks gives the networks what --ip, --ip6, --mac-address and
@@ -196,7 +216,7 @@ func applyToNetworks(n *container.Network, req *CreateRequest) error {
 		if n.Mode != "bridge" {
 			return errdef.Newf(errdef.ErrInvalid, "--network-alias can only be set when the network mode is bridge: invalid argument")
 		}
-		return errNoAliases()
+		change(func(per *network.PerNetwork) { per.Aliases = append(per.Aliases, req.NetworkAliases...) })
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (e *Engine) launcher(id string, ports []*os.File) (*monitor.Launcher, error
 	if err := mkdirPrivate(dir); err != nil {
 		return nil, err
 	}
-	program, err := image.Open(filepath.Join(e.Store.GraphRoot(), "podman"))
+	program, err := image.Open(e.programDir())
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/network/names"
 )
 
 // The options that one container may have on one network, as in
@@ -130,12 +131,19 @@ func (m *Manager) connect(h *netlink.Handle, ns *os.File, ep Endpoint, name stri
 	if err != nil {
 		return undo(err)
 	}
+	status := Status{DNSServerIPs: n.DNSServers, Interfaces: map[string]Interface{l.name: {MAC: mac.String(), Subnets: addrs}}}
+	if n.hasNames(s) {
+		status.DNSServerIPs, status.DNSSearchDomains = n.gateways(), []string{names.Domain}
+		if err := m.announce(&n, ns.Name(), ep, addrs); err != nil {
+			return undo(errors.Join(err, m.withdraw(name, ep.ContainerID)))
+		}
+	}
 	for i := range addrs {
 		if n.Internal || s.noDefaultRoute {
 			addrs[i].Gateway = nil
 		}
 	}
-	return Status{DNSServerIPs: n.DNSServers, Interfaces: map[string]Interface{l.name: {MAC: mac.String(), Subnets: addrs}}}, nil
+	return status, nil
 }
 
 // prepareBridge makes sure that the network's bridge and its rules are there.
@@ -201,16 +209,25 @@ func hardwareAddr(static, driver string, addrs []SubnetAddress) (net.HardwareAdd
 	if driver != DriverBridge {
 		return nil, nil
 	}
-	mac := make(net.HardwareAddr, 6)
-	if len(addrs) == 0 {
-		rand.Read(mac)
-	} else {
-		h := fnv.New64a()
-		h.Write(addrs[0].IPNet.IP)
-		copy(mac, h.Sum(nil)[2:])
+	if len(addrs) > 0 {
+		return addressFor(addrs[0].IPNet.IP), nil
 	}
-	mac[0] = mac[0]&^1 | 2 // unicast, locally administered
-	return mac, nil
+	mac := make(net.HardwareAddr, 6)
+	rand.Read(mac)
+	return locally(mac), nil
+}
+
+// addressFor is the hardware address that belongs to an IP address.
+func addressFor(ip net.IP) net.HardwareAddr {
+	h := fnv.New64a()
+	h.Write(ip)
+	return locally(h.Sum(nil)[2:])
+}
+
+// locally makes the address a unicast one, locally administered.
+func locally(mac net.HardwareAddr) net.HardwareAddr {
+	mac[0] = mac[0]&^1 | 2
+	return mac
 }
 
 // lease takes an address in each subnet of the network.

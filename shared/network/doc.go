@@ -10,5 +10,9 @@
 // a flushed ruleset, a killed command) is made again; what is left over is
 // taken over.
 //
-// It imports shared/errdef, shared/userns, vishvananda/netlink, google/nftables and x/sys.
+// The names of containers are answered for by one keeper per run directory
+// (package keeper), which reads them from files (package names). It is started
+// with the first container on a network that has names.
+//
+// It imports shared/carried, shared/errdef, shared/userns, vishvananda/netlink, google/nftables and x/sys.
 package network

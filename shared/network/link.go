@@ -41,6 +41,11 @@ func makeBridge(h *netlink.Handle, n *Network, s settings) (netlink.Link, error)
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = n.NetworkInterface
 	attrs.MTU = s.mtu
+	// Without one of its own a bridge has the address of one of its ports, and
+	// another when that goes: then what containers send to it gets lost.
+	if gateways := n.gateways(); len(gateways) > 0 {
+		attrs.HardwareAddr = addressFor(gateways[0])
+	}
 	bridge := &netlink.Bridge{LinkAttrs: attrs}
 	if s.vlan > 0 {
 		filtering := true

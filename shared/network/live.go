@@ -124,8 +124,17 @@ func republish(ports []PortMapping, before, after map[string]Status) error {
 	return publish(ports, to)
 }
 
-// Reload makes the bridges and rules of a running container's networks again,
-// whatever became of them.
+// addressesOf lists the addresses of a container on one network.
+func addressesOf(s Status) []SubnetAddress {
+	var all []SubnetAddress
+	for _, i := range s.Interfaces {
+		all = append(all, i.Subnets...)
+	}
+	return all
+}
+
+// Reload makes the bridges, rules and names of a running container's networks
+// again, whatever became of them.
 func (m *Manager) Reload(_ context.Context, nsPath string, ep Endpoint, status map[string]Status) error {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
@@ -152,6 +161,11 @@ func (m *Manager) Reload(_ context.Context, nsPath string, ep Endpoint, status m
 		if err == nil && link.Attrs().MasterIndex != bridge {
 			if err := h.LinkSetMasterByIndex(link, bridge); err != nil {
 				return fmt.Errorf("put link %q on the bridge again: %w", link.Attrs().Name, err)
+			}
+		}
+		if n.hasNames(s) {
+			if err := m.announce(&n, nsPath, ep, addressesOf(status[name])); err != nil {
+				return err
 			}
 		}
 	}

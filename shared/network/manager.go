@@ -25,6 +25,7 @@ type Options struct {
 	DefaultSubnet  string   // "" means 10.88.0.0/16
 	SubnetPools    []Pool   // where networks that name no subnet get theirs
 	PastaOptions   []string // for every container
+	ProgramDir     string   // where the keeper's program is installed
 }
 
 // Pool is a range that subnets of one size are taken from.
@@ -161,6 +162,7 @@ func (m *Manager) Teardown(ctx context.Context, nsPath string, ep Endpoint, stat
 	}
 	errs := []error{unpublish(ep.Ports, ips)}
 	for _, name := range ep.Order() {
+		errs = append(errs, m.withdraw(name, ep.ContainerID))
 		if link := m.hostEnd(nsPath, ep, name); link != "" {
 			cut := shutLink
 			if ep.KeepNS {

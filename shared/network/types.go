@@ -99,6 +99,7 @@ type Endpoint struct {
 	ContainerName string
 	Networks      map[string]PerNetwork // none for an ordinary user means pasta
 	Ports         []PortMapping
+	DNSServers    []string // asked for the container's sake instead of the networks' own
 	PastaOptions  []string // added to pasta's own
 	KeepNS        bool     // Teardown: the namespace is used further
 }

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/podsuite/podsuite/shared/network/names"
+)
+
+// linger is how long the keeper waits for the next container after the last.
+const linger = 2 * time.Second
+
+// fdListen is the inherited socket.
+const fdListen = 3
+
+func main() {
+	if len(os.Args) < 2 {
+		os.Stderr.WriteString("podman-keeper: started by podman only\n")
+		os.Exit(2)
+	}
+	// Whatever else the starting command was given is not this process's to hold.
+	unix.CloseRange(fdListen+1, ^uint(0), 0)
+	file := os.NewFile(fdListen, "control")
+	listener, err := net.FileListener(file)
+	if err != nil {
+		os.Exit(2)
+	}
+	file.Close()
+	k := &keeper{dir: os.Args[1], server: newServer(os.Args[1])}
+	k.idle = time.AfterFunc(linger, k.endIfIdle)
+	k.server.reload()
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			os.Exit(1)
+		}
+		k.enter()
+		go k.serve(conn)
+	}
+}
+
+// keeper counts what the process lives for.
+type keeper struct {
+	dir    string
+	server *server
+
+	mu    sync.Mutex
+	users int // open connections
+	idle  *time.Timer
+}
+
+func (k *keeper) enter() {
+	k.mu.Lock()
+	k.users++
+	k.mu.Unlock()
+}
+
+func (k *keeper) leave() {
+	k.mu.Lock()
+	k.users--
+	k.mu.Unlock()
+	k.idle.Reset(linger)
+}
+
+// serve answers one client until it hangs up.
+func (k *keeper) serve(conn net.Conn) {
+	defer k.leave()
+	defer conn.Close()
+	buf := make([]byte, names.MaxMessage)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil || n == 0 {
+			return
+		}
+		if buf[0] != names.Sync {
+			continue
+		}
+		reply := []byte{names.Done}
+		if err := k.server.reload()[string(buf[1:n])]; err != nil {
+			reply = append([]byte{names.Fail}, err.Error()...)
+		}
+		conn.Write(reply[:min(len(reply), names.MaxMessage)])
+	}
+}
+
+// endIfIdle ends the process when there is nothing left to do. A client that
+// connects at this moment finds the connection cut, and starts another keeper.
+func (k *keeper) endIfIdle() {
+	k.mu.Lock()
+	users := k.users
+	k.mu.Unlock()
+	if users > 0 {
+		return
+	}
+	k.server.reload()
+	if k.server.networks() == 0 {
+		os.Exit(0)
+	}
+}
+
+// explain adds to an error of listening what to do about it.
+func explain(err error) error {
+	if errors.Is(err, unix.EADDRINUSE) {
+		return errors.New(err.Error() + ": another name server listens there: stop it, or make the network with --disable-dns")
+	}
+	return err
+}
