@@ -137,6 +137,7 @@ esac
 func FuzzFile(f *testing.F) {
 	f.Add([]byte(`{"auths":{"r.test":{"auth":"dTpw"}},"credHelpers":{"h.test":"none"}}`))
 	f.Add([]byte(`{"auths":null}`))
+	f.Add([]byte(`null`))
 	path := filepath.Join(f.TempDir(), "auth.json")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if err := os.WriteFile(path, text, 0o600); err != nil {

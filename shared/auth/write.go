@@ -120,6 +120,9 @@ func (s *Store) edit(change func(*authsFile, map[string]json.RawMessage) error) 
 			}
 		}
 	}
+	if all == nil { // the file's text is null
+		all = map[string]json.RawMessage{}
+	}
 	if auths == nil {
 		auths = map[string]json.RawMessage{}
 	}
