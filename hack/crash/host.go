@@ -165,7 +165,7 @@ list podman ps -a --format '{{.ID}} {{.State}}' >$WORK/containers
 list podman images -q --no-trunc >$WORK/images
 list podman volume ls -q >$WORK/volumes
 list podman network ls -q >$WORK/networks
-list podman system check >/dev/null
+podman system check >$WORK/damage || fail "damage: $(cat $WORK/damage)"
 list podman system df >/dev/null
 while read -r id state; do
 	podman inspect $id >/dev/null || fail "container $id is listed and can't be inspected"
@@ -225,7 +225,7 @@ type view struct {
 }
 
 // ids are the parts of names that differ from run to run.
-var ids = regexp.MustCompile(`[0-9a-f]{64}|[0-9a-f]{12}|veth[0-9a-f]+|[A-Z0-9]{26}|=[0-9A-Za-z+_-]{40,}=*`)
+var ids = regexp.MustCompile(`[0-9a-f]{64}|[0-9a-f]{16}|[0-9a-f]{12}|veth[0-9a-f]+|[A-Z0-9]{26}|=[0-9A-Za-z+_-]{40,}=*`)
 
 // look lists what the host holds.
 func (h *host) look() (view, error) {

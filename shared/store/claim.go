@@ -17,13 +17,17 @@ import (
 )
 
 // A container comes into being in several steps, a directory on the run root, a
-// layer, the record, and goes in as many. Who makes or removes one holds a claim
-// meanwhile: a locked file on the run root, named after the container. The next
+// layer, the record, and goes in as many; a data item is written before its size
+// is recorded. Who makes, changes or removes one holds a claim meanwhile: a locked file on the run root, named after the container. The next
 // command takes the files that nobody holds for those of killed processes, and
 // finishes what they were at. The run root does not survive a reboot; the first
 // claim of a boot looks at all containers and layers instead.
 
-const removal = ".removal" // ends the name of a claim by who removes
+// What ends the name of a claim by who removes, and who changes.
+const (
+	removal  = ".removal"
+	changing = ".change"
+)
 
 // ClaimContainer says that this process is about to make the container;
 // CreateContainer ends the claim. Without that, ReleaseContainer must.
@@ -103,6 +107,9 @@ func (s *Store) endClaim(name string) error {
 	if strings.HasPrefix(name, unnamed) {
 		return nil
 	}
+	if id, changed := strings.CutSuffix(name, changing); changed {
+		return s.recordSizes(id)
+	}
 	id, removed := strings.CutSuffix(name, removal)
 	_, err := s.lib.Container(id)
 	switch {
@@ -117,6 +124,24 @@ func (s *Store) endClaim(name string) error {
 	}
 	if err == nil && s.opts.Healed != nil {
 		s.opts.Healed(id)
+	}
+	return err
+}
+
+// recordSizes makes the record of the container's data items say what is there.
+func (s *Store) recordSizes(id string) error {
+	names, err := s.lib.ListContainerBigData(id)
+	if errors.Is(err, storage.ErrContainerUnknown) {
+		return nil
+	}
+	for _, name := range names {
+		var data []byte
+		if data, err = s.lib.ContainerBigData(id, name); err == nil {
+			err = s.lib.SetContainerBigData(id, name, data)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return err
 }

@@ -88,6 +88,30 @@ func TestKilledWhileRemovingAContainer(t *testing.T) {
 	}
 }
 
+func TestKilledWhileChangingAContainer(t *testing.T) {
+	s := open(t)
+	img := image(t, s, "localhost/a", files(t, "f"))
+	c, err := s.CreateContainer(NewContainer{ImageID: img.ID, BigData: map[string][]byte{"config": []byte("old")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deserted(t, s, c.ID+changing)
+	if err := os.WriteFile(filepath.Join(filepath.Dir(s.ContainerDir(c.ID)), "config"), []byte("a longer one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := again(t, s)
+	if _, err := other.Containers(); err != nil {
+		t.Fatal(err)
+	}
+	damage, err := other.Check(CheckOptions{Quick: true})
+	if err != nil || len(damage.Problems) > 0 {
+		t.Errorf("damage %v, %v", damage, err)
+	}
+	if data, err := other.ContainerData(c.ID, "config"); string(data) != "a longer one" {
+		t.Errorf("data %q, %v", data, err)
+	}
+}
+
 func TestLiveClaimIsLeftAlone(t *testing.T) {
 	s := open(t)
 	img := image(t, s, "localhost/a", files(t, "f"))

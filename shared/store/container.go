@@ -221,7 +221,12 @@ func (s *Store) ContainerData(id, key string) ([]byte, error) {
 
 // SetContainerData replaces one of the container's data items atomically.
 func (s *Store) SetContainerData(id, key string, data []byte) error {
-	if err := s.lib.SetContainerBigData(id, key, data); err != nil {
+	err := s.claim(id + changing)
+	if err == nil {
+		err = s.lib.SetContainerBigData(id, key, data)
+		s.ReleaseContainer(id + changing)
+	}
+	if err != nil {
 		return fmt.Errorf("write %q of container %q: %w", key, id, classify(err))
 	}
 	return nil
