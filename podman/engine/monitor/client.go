@@ -41,10 +41,18 @@ func Prepare(image *os.File, dir string, held []*os.File) (*Launcher, error) {
 		return fail(err)
 	}
 	defer listen.Close()
-	cmd := exec.Command("/proc/self/fd/" + strconv.Itoa(int(image.Fd())))
+	files := append([]*os.File{theirs, listen}, held...)
+	// Clear of the descriptors that the child gets.
+	program, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, fdControl+len(files))
+	if err != nil {
+		conn.Close()
+		return fail(err)
+	}
+	defer unix.Close(program)
+	cmd := exec.Command("/proc/self/fd/" + strconv.Itoa(program))
 	cmd.Args = []string{launcherName}
 	cmd.Dir = "/"
-	cmd.ExtraFiles = append([]*os.File{theirs, listen}, held...)
+	cmd.ExtraFiles = files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		conn.Close()
