@@ -230,9 +230,9 @@ var ids = regexp.MustCompile(`[0-9a-f]{64}|[0-9a-f]{16}|[0-9a-f]{12}|veth[0-9a-f
 // look lists what the host holds.
 func (h *host) look() (view, error) {
 	var v view
-	// Monitors and their clean-ups are given a moment.
+	// Monitors, their clean-ups and the keeper of names are given a moment.
 	for range 50 {
-		if out, _ := h.sh("pgrep -f '[p]odman-monitor id=|[c]ontainer cleanup' | while read p; do [ /proc/$p/ns/mnt -ef /proc/self/ns/mnt ] && echo $p; done"); out == "" {
+		if out, _ := h.sh("pgrep -f '[p]odman-monitor id=|[c]ontainer cleanup|[p]odman-keeper' | while read p; do [ /proc/$p/ns/mnt -ef /proc/self/ns/mnt ] && echo $p; done"); out == "" {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -248,10 +248,13 @@ func (h *host) look() (view, error) {
 				}
 			}
 			// Temporary files of the library are swept when they are an hour
-			// old, that of a network with the next network; lock files of
-			// layers are empty and used again.
+			// old, what was to become a network or a volume with the next
+			// one; lock files of layers are empty and used again.
 			if strings.HasPrefix(d.Name(), ".tmp-") || strings.HasPrefix(d.Name(), ".network-") || strings.HasSuffix(filepath.Dir(path), "overlay-locks") {
 				return nil
+			}
+			if strings.HasPrefix(d.Name(), ".coming-") || strings.HasPrefix(d.Name(), ".going-") {
+				return fs.SkipDir
 			}
 			v.things = append(v.things, "file "+strings.TrimPrefix(path, h.dir))
 			return nil
