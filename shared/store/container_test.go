@@ -142,7 +142,7 @@ func TestContainers(t *testing.T) {
 	if err := s.RenameContainer(other.ID, "k1"); !errors.As(err, &conflict) || conflict.Owner != c.ID {
 		t.Errorf("rename to a taken name: %v", err)
 	}
-	if err := s.RenameContainer(other.ID, "c3"); err != nil {
+	if err := s.RenameContainer(other.ID, "name3"); err != nil {
 		t.Error(err)
 	}
 	path, err := s.Mount(other.ID)
@@ -157,10 +157,10 @@ func TestContainers(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := s.RemoveContainer("c3"); err != nil {
+	if err := s.RemoveContainer("name3"); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Container("c3"); !errors.Is(err, errdef.ErrNotFound) {
+	if _, err := s.Container("name3"); !errors.Is(err, errdef.ErrNotFound) {
 		t.Errorf("removed: %v", err)
 	}
 }
