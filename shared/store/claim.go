@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +24,13 @@ import (
 // finishes what they were at. The run root does not survive a reboot; the first
 // claim of a boot looks at all containers and layers instead.
 
-// What ends the name of a claim by who removes, and who changes.
+// Who makes an image does likewise: its record is written before its
+// configuration and manifest.
+
+// What ends the name of a claim by who removes a container, who changes one, and
+// who makes an image.
 const (
+	imaging  = ".image"
 	removal  = ".removal"
 	changing = ".change"
 )
@@ -107,6 +113,9 @@ func (s *Store) endClaim(name string) error {
 	if strings.HasPrefix(name, unnamed) {
 		return nil
 	}
+	if id, image := strings.CutSuffix(name, imaging); image {
+		return s.removeHalfImage(id)
+	}
 	if id, changed := strings.CutSuffix(name, changing); changed {
 		return s.recordSizes(id)
 	}
@@ -125,6 +134,23 @@ func (s *Store) endClaim(name string) error {
 	if err == nil && s.opts.Healed != nil {
 		s.opts.Healed(id)
 	}
+	return err
+}
+
+// removeHalfImage removes the image if it lacks its configuration or manifest,
+// and layers that it alone has.
+func (s *Store) removeHalfImage(id string) error {
+	i, err := s.lib.Image(id)
+	if errors.Is(err, storage.ErrImageUnknown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if slices.Contains(i.BigDataNames, "sha256:"+id) && slices.Contains(i.BigDataNames, manifestKey) {
+		return nil
+	}
+	_, err = s.lib.DeleteImage(id, true)
 	return err
 }
 

@@ -112,6 +112,28 @@ func TestKilledWhileChangingAContainer(t *testing.T) {
 	}
 }
 
+func TestKilledWhileMakingAnImage(t *testing.T) {
+	s := open(t)
+	whole := image(t, s, "localhost/a", files(t, "f"))
+	deserted(t, s, whole.ID+imaging)
+	const half = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	layer := mustCommit(t, s, files(t, "g"), whole.TopLayer)
+	if _, err := s.lib.CreateImage(half, []string{"localhost/b"}, layer.ID, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	deserted(t, s, half+imaging)
+	other := again(t, s)
+	if _, err := other.Images(); err != nil {
+		t.Fatal(err)
+	}
+	if other.lib.Exists(half) || other.lib.Exists(layer.ID) {
+		t.Error("half an image, or its layer, is still there")
+	}
+	if !other.lib.Exists(whole.ID) {
+		t.Error("a whole image was removed")
+	}
+}
+
 func TestLiveClaimIsLeftAlone(t *testing.T) {
 	s := open(t)
 	img := image(t, s, "localhost/a", files(t, "f"))

@@ -61,6 +61,7 @@ func imageOf(i *storage.Image) Image {
 
 // Images lists the images, in no particular order.
 func (s *Store) Images() ([]Image, error) {
+	s.heal.Do(s.endClaims)
 	all, err := s.lib.Images()
 	if err != nil {
 		return nil, fmt.Errorf("list images: %w", classify(err))
@@ -76,6 +77,7 @@ func (s *Store) Images() ([]Image, error) {
 // its ID if no other image's begins so. The class is errdef.ErrNotFound, or
 // errdef.ErrConflict for an ambiguous prefix.
 func (s *Store) Image(nameOrID string) (Image, error) {
+	s.heal.Do(s.endClaims)
 	i, err := s.lib.Image(nameOrID)
 	if err == nil {
 		return imageOf(i), nil
@@ -218,6 +220,10 @@ func (s *Store) CreateImage(n NewImage) (Image, error) {
 	if err != nil {
 		return Image{}, fmt.Errorf("create image %q: %w", id, err)
 	}
+	if err := s.claim(id + imaging); err != nil {
+		return Image{}, fmt.Errorf("create image %q: %w", id, err)
+	}
+	defer s.ReleaseContainer(id + imaging)
 	i, err := s.lib.CreateImage(id, n.Names, n.TopLayer, metadata, &storage.ImageOptions{
 		CreationDate: n.Created,
 		Digest:       md,

@@ -55,7 +55,7 @@ type Store struct {
 
 	claiming sync.Mutex
 	claims   map[string]*os.File // by the file's name, locked
-	heal     sync.Once           // of what killed processes left of containers
+	heal     sync.Once           // of what killed processes left of containers and images
 }
 
 // Open opens the store, making its directories when they are missing.
