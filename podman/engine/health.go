@@ -59,14 +59,19 @@ func updateHealth(c *container.Config, req *HealthRequest) error {
 		}
 		check.Test = parseTest(*req.Cmd)
 		h.Check = &check
+		if !h.Checked() {
+			h.Startup, h.OnFailure = nil, "" // they go with it
+		}
 	}
-	if h.Check != nil {
+	if h.Checked() {
 		if err := setCheck(h.Check, "healthcheck", req.Interval, req.Timeout, req.Retries); err != nil {
 			return err
 		}
 		if err := setStartPeriod(h.Check, req.StartPeriod); err != nil {
 			return err
 		}
+	} else if req.Interval != nil || req.Timeout != nil || req.Retries != nil || req.StartPeriod != nil {
+		return errdef.Newf(errdef.ErrInvalid, "healthcheck command is not set: use --health-cmd")
 	}
 	if err := setStartup(h, req); err != nil {
 		return err
