@@ -113,10 +113,8 @@ func (e *Engine) newPod(req *PodRequest) (*pod.Pod, error) {
 	if p.ExitPolicy != pod.Continue && p.ExitPolicy != pod.Stop {
 		return nil, errdef.Newf(errdef.ErrInvalid, "running pod create option: invalid pod exit policy: %q", p.ExitPolicy)
 	}
-	if name, _, _ := strings.Cut(p.Restart, ":"); p.Restart != "" {
-		if _, err := parseRestart(p.Restart); err != nil {
-			return nil, errdef.Newf(errdef.ErrInvalid, "running pod create option: %q is not a valid restart policy: invalid argument", name)
-		}
+	if _, err := parseRestart("pod", p.Restart); err != nil {
+		return nil, err
 	}
 	if err := setShare(p, req); err != nil {
 		return nil, err

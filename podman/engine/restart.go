@@ -17,8 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// parseRestart reads a restart policy, NAME or on-failure:N.
-func parseRestart(text string) (container.Restart, error) {
+// parseRestart reads the restart policy of a container or a pod, NAME or
+// on-failure:N.
+func parseRestart(of, text string) (container.Restart, error) {
 	name, count, counted := strings.Cut(text, ":")
 	p := container.Restart{Policy: name}
 	switch name {
@@ -26,7 +27,7 @@ func parseRestart(text string) (container.Restart, error) {
 		p.Policy = "no"
 	case "", "no", "always", "unless-stopped", "on-failure":
 	default:
-		return p, errdef.Newf(errdef.ErrInvalid, "running container create option: %q is not a valid restart policy: invalid argument", name)
+		return p, errdef.Newf(errdef.ErrInvalid, "running %s create option: %q is not a valid restart policy: invalid argument", of, name)
 	}
 	if !counted {
 		return p, nil
@@ -47,7 +48,7 @@ func parseRestart(text string) (container.Restart, error) {
 
 // setRestart keeps the restart policy of the request.
 func setRestart(c *container.Config, req *CreateRequest) (err error) {
-	c.Restart, err = parseRestart(req.Restart)
+	c.Restart, err = parseRestart("container", req.Restart)
 	if req.AutoRemove && c.Restart.Restarts() {
 		return errdef.Newf(errdef.ErrInvalid, `the --rm option conflicts with --restart, when the restartPolicy is not "" and "no"`)
 	}

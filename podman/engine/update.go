@@ -62,7 +62,7 @@ func (e *Engine) updateConfig(c *container.Config, req *UpdateRequest) error {
 		c.Rlimits = append(c.Rlimits, limit)
 	}
 	if req.Restart != "" {
-		policy, err := parseRestart(req.Restart)
+		policy, err := parseRestart("container", req.Restart)
 		if err == nil && c.AutoRemove && policy.Restarts() {
 			err = errdef.Newf(errdef.ErrInvalid, "container %s is removed when it ends: it can't have a restart policy", c.Name)
 		}
