@@ -275,7 +275,11 @@ func (e *Engine) healPods(ctx context.Context) error {
 		return err
 	}
 	for i := range list {
-		if e.hasPod(list[i].PodName, list[i].Pod) {
+		there, err := e.hasPod(list[i].PodName, list[i].Pod)
+		if err != nil {
+			return err
+		}
+		if there {
 			continue
 		}
 		if err := e.Remove(ctx, list[i].ID, RemoveRequest{Force: true, Volumes: true}); err != nil && !isNotFound(err) {
@@ -285,8 +289,12 @@ func (e *Engine) healPods(ctx context.Context) error {
 	return nil
 }
 
-// hasPod says whether there is the pod.
-func (e *Engine) hasPod(name, id string) bool {
+// hasPod says whether there is the pod. A record that can't be read is an
+// error: what is the pod's must not be taken for left-overs.
+func (e *Engine) hasPod(name, id string) (bool, error) {
 	p, err := e.Pods().Get(name)
-	return err == nil && p.ID == id
+	if isNotFound(err) {
+		return false, nil
+	}
+	return err == nil && p.ID == id, err
 }

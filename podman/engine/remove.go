@@ -221,12 +221,17 @@ func (e *Engine) Remove(ctx context.Context, nameOrID string, req RemoveRequest)
 		return err
 	}
 	s, _ := summary(c)
-	if s.Infra && !req.podGoes && e.hasPod(s.PodName, s.Pod) {
-		if req.Pod {
+	if s.Infra && !req.podGoes {
+		there, err := e.hasPod(s.PodName, s.Pod)
+		switch {
+		case err != nil:
+			return err
+		case there && req.Pod:
 			_, err := e.RemovePod(ctx, s.Pod, RemovePodRequest{Force: req.Force, Timeout: req.Timeout})
 			return err
+		case there:
+			return errdef.Newf(errdef.ErrConflict, "container %s is the infra container of pod %s and cannot be removed without removing the pod", c.ID, s.Pod)
 		}
-		return errdef.Newf(errdef.ErrConflict, "container %s is the infra container of pod %s and cannot be removed without removing the pod", c.ID, s.Pod)
 	}
 	if err := e.removeDependents(ctx, c, req); err != nil {
 		return err
