@@ -211,14 +211,11 @@ func (e *Engine) hostInfo(c *container.Config) *HostInfo {
 		CapAdd: list(c.Security.CapAdd), CapDrop: list(c.Security.CapDrop), Dns: list(c.Network.DNS), DnsOptions: list(c.Network.DNSOptions),
 		DnsSearch: list(c.Network.DNSSearch), ExtraHosts: list(c.Network.AddHosts), GroupAdd: list(c.Groups), SecurityOpt: []string{},
 		IpcMode: first(c.IPCMode, "shareable"), PidMode: first(c.PIDMode, "private"), UTSMode: first(c.UTSMode, "private"),
-		Privileged: c.Security.Privileged, ReadonlyRootfs: c.Security.ReadOnly, ShmSize: c.ShmSize, Runtime: "oci", Devices: []DeviceInfo{},
+		Privileged: c.Security.Privileged, ReadonlyRootfs: c.Security.ReadOnly, ShmSize: c.ShmSize, Runtime: "oci", Devices: deviceInfo(c),
 		Tmpfs: map[string]string{}, Ulimits: []UlimitInfo{}, PidsLimit: e.Config.Containers.PidsLimit,
 		LogConfig: LogInfo{Type: c.LogDriver, Path: e.LogPath(c), Tag: c.LogTag, Size: "-1B"}, AutoRemoveImage: c.RemoveImage, OomScoreAdj: deref(c.OOMScoreAdj, 0)}
 	if c.LogMax > 0 {
 		h.LogConfig.Size = units.HumanSize(float64(c.LogMax))
-	}
-	for _, d := range c.Devices {
-		h.Devices = append(h.Devices, DeviceInfo{d.Host, d.Path, d.Access})
 	}
 	h.RestartPolicy = RestartInfo{first(c.Restart.Policy, "no"), c.Restart.Retries}
 	if c.Security.NoNewPrivileges {

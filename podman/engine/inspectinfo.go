@@ -197,6 +197,14 @@ type DeviceInfo struct {
 	CgroupPermissions string
 }
 
+func deviceInfo(c *container.Config) []DeviceInfo {
+	all := []DeviceInfo{}
+	for _, d := range c.Devices {
+		all = append(all, DeviceInfo{d.Host, d.Path, d.Access})
+	}
+	return all
+}
+
 // WeightInfo and RateInfo are limits of one block device.
 type (
 	WeightInfo struct {

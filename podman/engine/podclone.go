@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/podsuite/podsuite/podman/engine/container"
@@ -58,9 +59,10 @@ func (e *Engine) ClonePod(ctx context.Context, req *ClonePodRequest) (*pod.Pod, 
 
 // clonedPod is the record of the new pod.
 func (e *Engine) clonedPod(source *Pod, req *ClonePodRequest) (*pod.Pod, error) {
-	p, ask := *source.Pod, &req.Pod
-	asked, err := e.newPod(&PodRequest{Name: first(ask.Name, e.clonePodName(source.Name)), Labels: ask.Labels, LabelFiles: ask.LabelFiles, NoInfra: true,
-		CgroupParent: first(ask.CgroupParent, source.CgroupParent), OwnCgroups: source.CgroupPath == "", Container: CreateRequest{Restart: ask.Container.Restart}})
+	p, ask := *source.Pod, req.Pod
+	ask.Name, ask.CgroupParent, ask.OwnCgroups = first(ask.Name, e.clonePodName(source.Name)), first(ask.CgroupParent, source.CgroupParent), source.CgroupPath == ""
+	ask.NoInfra, ask.Share, ask.ShareSet = source.InfraID == "", strings.Join(source.Share, ","), true
+	asked, err := e.newPod(&ask)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +130,7 @@ func (e *Engine) cloneInfra(ctx context.Context, source *Pod, p *pod.Pod, ask *P
 		c.Hostname = p.HostName()
 	}
 	c.Mounts = append(freshVolumes(c.Mounts), asked.Mounts...)
+	c.Devices, c.MonitorPidFile = append(c.Devices, asked.Devices...), asked.MonitorPidFile
 	c.PIDMode, c.UTSMode = first(asked.PIDMode, c.PIDMode), first(asked.UTSMode, c.UTSMode)
 	if request.ShmSize != "" {
 		c.ShmSize = asked.ShmSize

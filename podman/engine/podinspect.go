@@ -127,6 +127,7 @@ func (info *PodInfo) infra(e *Engine, c *container.Config) {
 	}
 	info.InfraConfig = i
 	info.Mounts, _ = mountInfo(c)
+	info.Devices = deviceInfo(c)
 }
 
 // limits tells of the limits on all containers together.

@@ -187,6 +187,11 @@ func (in *membership) add(c *container.Config) error {
 			c.Mounts = append(c.Mounts, m)
 		}
 	}
+	for _, d := range in.infra.Devices {
+		if !slices.ContainsFunc(c.Devices, func(own container.Device) bool { return own.Path == d.Path }) {
+			c.Devices = append(c.Devices, d)
+		}
+	}
 	return nil
 }
 

@@ -81,10 +81,14 @@ func parseDevice(text string) (d container.Device, err error) {
 			return d, errdef.Newf(errdef.ErrInvalid, "invalid device mode %q in device %q", part, text)
 		}
 	}
-	if _, err := os.Stat(d.Host); err != nil {
+	info, err := os.Stat(d.Host)
+	if err != nil {
 		return d, errdef.Newf(errdef.ErrNotFound, "stat %s: no such file or directory", d.Host)
 	}
-	return d, nil
+	if !info.IsDir() {
+		_, err = runtime.HostDevice(d.Host)
+	}
+	return d, err
 }
 
 func parseDeviceRule(text string) (r specs.LinuxDeviceCgroup, err error) {

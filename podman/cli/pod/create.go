@@ -19,11 +19,10 @@ type createFlags struct {
 
 // later are options that no container of ours has yet.
 type later struct {
-	gpus, gidmaps, uidmaps                     []string
-	pidFile, userns, subuid, subgid, shmSystem string
-	devices, volumesFrom                       []string
-	hostsFile                                  string
-	noHostname                                 bool
+	gpus, gidmaps, uidmaps            []string
+	userns, subuid, subgid, shmSystem string
+	hostsFile                         string
+	noHostname                        bool
 }
 
 // newCreate is `podman pod create`.
@@ -94,7 +93,7 @@ func (f *createFlags) bind(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.req.LabelFiles, "label-file", nil, "Read in a line delimited file of labels")
 	fl.StringVar(&f.req.InfraCommand, "infra-command", "", "The command to run on the infra container when the pod is started")
 	fl.StringVar(&f.req.InfraName, "infra-name", "", "The name used as infra container name")
-	fl.StringVar(&f.pidFile, "infra-conmon-pidfile", "", "Path to the file that will receive the POD of the infra container's conmon")
+	fl.StringVar(&c.MonitorPidFile, "infra-conmon-pidfile", "", "Path to the file that will receive the PID of the infra container's conmon")
 	fl.StringVar(&c.Restart, "restart", "", `Restart policy to apply to the containers of the pod ("no"|"always"|"on-failure"|"unless-stopped")`)
 	fl.StringArrayVar(&c.SecurityOpt, "security-opt", nil, "Security Options")
 	fl.StringSliceVar(&c.Sysctl, "sysctl", nil, "Sysctl options")
@@ -104,9 +103,9 @@ func (f *createFlags) bind(cmd *cobra.Command) {
 	fl.StringArrayVarP(&c.Volumes, "volume", "v", nil, "Bind mount a volume into the containers of the pod")
 	fl.StringVar(&f.req.CgroupParent, "cgroup-parent", "", "Optional parent cgroup for the pod")
 	f.bindLimits(fl)
-	fl.StringArrayVar(&f.devices, "device", nil, "Add a host device to the containers of the pod")
+	fl.StringArrayVar(&c.Devices, "device", nil, "Add a host device to the containers of the pod")
 	fl.StringSliceVar(&f.gpus, "gpus", nil, "GPU devices to add to the containers of the pod ('all' to pass all GPUs)")
-	fl.StringArrayVar(&f.volumesFrom, "volumes-from", nil, "Mount volumes from the specified container(s)")
+	fl.StringArrayVar(&c.VolumesFrom, "volumes-from", nil, "Mount volumes from the specified container(s)")
 	fl.StringVar(&f.shmSystem, "shm-size-systemd", "", "Size of systemd specific tmpfs mounts (/run, /run/lock) (format: <number>[<unit>])")
 	fl.StringVar(&f.userns, "userns", "", "User namespace to use")
 	fl.StringSliceVar(&f.uidmaps, "uidmap", nil, "UID map to use for the user namespace")
@@ -153,7 +152,7 @@ func (l *later) check() error {
 		asked bool
 		flag  string
 	}{
-		{len(l.devices) > 0, "device"}, {len(l.gpus) > 0, "gpus"}, {len(l.volumesFrom) > 0, "volumes-from"}, {l.pidFile != "", "infra-conmon-pidfile"},
+		{len(l.gpus) > 0, "gpus"},
 		{l.shmSystem != "", "shm-size-systemd"}, {l.userns != "" && l.userns != "host", "userns"}, {len(l.uidmaps) > 0, "uidmap"}, {len(l.gidmaps) > 0, "gidmap"},
 		{l.hostsFile != "", "hosts-file"}, {l.noHostname, "no-hostname"}, {l.subuid != "", "subuidname"}, {l.subgid != "", "subgidname"},
 	} {
