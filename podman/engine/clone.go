@@ -74,7 +74,7 @@ func (e *Engine) cloneConfig(ctx context.Context, c *container.Config, req *Clon
 	}
 	c.ID, c.Created = container.NewID(), time.Now()
 	c.Mounts = freshVolumes(c.Mounts)
-	forgetAddresses(c)
+	forgetUnique(c)
 	if err := e.updateResources(c, &req.Resources); err != nil {
 		return image, err
 	}
@@ -97,8 +97,10 @@ func freshVolumes(mounts []container.Mount) []container.Mount {
 	return mounts
 }
 
-// forgetAddresses leaves out the addresses that were asked for.
-func forgetAddresses(c *container.Config) {
+// forgetUnique leaves out what two containers can't both have: addresses that
+// were asked for, files with their IDs.
+func forgetUnique(c *container.Config) {
+	c.CIDFile, c.PidFile, c.MonitorPidFile = "", "", ""
 	for name, n := range c.Network.Networks {
 		n.StaticIPs, n.StaticMAC = nil, ""
 		c.Network.Networks[name] = n

@@ -130,7 +130,7 @@ func (e *Engine) cloneInfra(ctx context.Context, source *Pod, p *pod.Pod, ask *P
 		c.Hostname = p.HostName()
 	}
 	c.Mounts = append(freshVolumes(c.Mounts), asked.Mounts...)
-	c.Devices, c.MonitorPidFile = append(c.Devices, asked.Devices...), asked.MonitorPidFile
+	c.Devices = append(c.Devices, asked.Devices...)
 	c.PIDMode, c.UTSMode = first(asked.PIDMode, c.PIDMode), first(asked.UTSMode, c.UTSMode)
 	if request.ShmSize != "" {
 		c.ShmSize = asked.ShmSize
@@ -139,7 +139,8 @@ func (e *Engine) cloneInfra(ctx context.Context, source *Pod, p *pod.Pod, ask *P
 		c.Sysctl = map[string]string{}
 	}
 	maps.Copy(c.Sysctl, asked.Sysctl)
-	forgetAddresses(c)
+	forgetUnique(c)
+	c.MonitorPidFile = asked.MonitorPidFile
 	return c, e.storeInfra(ctx, p, c, image)
 }
 
@@ -176,7 +177,7 @@ func (e *Engine) cloneMembers(ctx context.Context, source *Pod, p *pod.Pod) erro
 		c.Mounts = freshVolumes(slices.DeleteFunc(c.Mounts, func(m container.Mount) bool {
 			return slices.ContainsFunc(shared, func(s container.Mount) bool { return s.Destination == m.Destination && s.Source == m.Source })
 		}))
-		forgetAddresses(c)
+		forgetUnique(c)
 		in := &membership{pod: p, infra: infra, init: c.InitCtr}
 		if err := e.storeClone(ctx, in, c, ids); err != nil {
 			return err
