@@ -173,7 +173,7 @@ const pauseProgram = "/pause"
 
 // addPause gives an infra container its program.
 func (e *Engine) addPause(spec *specs.Spec) error {
-	path, err := runtime.InstallPause(filepath.Join(e.Store.GraphRoot(), "podman"))
+	path, err := runtime.InstallPause(e.programDir())
 	if err != nil {
 		return err
 	}

@@ -23,53 +23,61 @@ import (
 // Every start of a container comes here, so the program is read as a whole
 // only to be written.
 func Open(programs fs.FS, file, dir, name string) (*os.File, error) {
-	f, err := open(programs, file, dir, name)
-	if err != nil {
-		return nil, fmt.Errorf("install %s: %w", name, err)
+	var fsys unix.Statfs_t
+	if unix.Statfs(dir, &fsys) != nil || fsys.Flags&unix.ST_NOEXEC == 0 {
+		if path, err := Install(programs, file, dir, name); err == nil {
+			if f, err := os.Open(path); err == nil {
+				return f, nil
+			}
+		}
 	}
-	return f, nil
+	content, err := fs.ReadFile(programs, file)
+	if err != nil {
+		return nil, failed(name, err)
+	}
+	return memfile.Sealed(name, content)
 }
 
-func open(programs fs.FS, file, dir, name string) (*os.File, error) {
-	program, err := programs.Open(file)
+func failed(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("this program was built without it: build with make")
+		err = errors.New("this program was built without it: build with make")
 	}
+	return fmt.Errorf("install %s: %w", name, err)
+}
+
+// Install makes sure that the program lies in dir, as Open does, and returns
+// its path.
+func Install(programs fs.FS, file, dir, name string) (string, error) {
+	program, err := programs.Open(file)
 	if err != nil {
-		return nil, err
+		return "", failed(name, err)
 	}
 	defer program.Close()
 	info, err := program.Stat()
 	if err != nil {
-		return nil, err
+		return "", failed(name, err)
 	}
 	path := filepath.Join(dir, name+"-"+version(program.(io.ReaderAt), info.Size()))
-	var fsys unix.Statfs_t
-	if unix.Statfs(dir, &fsys) == nil && fsys.Flags&unix.ST_NOEXEC != 0 {
-		return inMemory(name, program)
+	if have, err := os.Stat(path); err == nil && have.Size() == info.Size() {
+		return path, nil
 	}
-	if f, err := os.Open(path); err == nil {
-		if have, err := f.Stat(); err == nil && have.Size() == info.Size() {
-			return f, nil
-		}
-		f.Close()
+	if err := install(path, name, program); err != nil {
+		return "", fmt.Errorf("install %s: %w", name, err)
 	}
-	if f, err := install(path, name, program); err == nil {
-		return f, nil
-	}
-	return inMemory(name, io.NewSectionReader(program.(io.ReaderAt), 0, info.Size()))
+	return path, nil
 }
 
 // install writes the program beside path and renames it there. Those of other
-// versions go: their processes have them open for as long as they run.
-func install(path, name string, program io.Reader) (*os.File, error) {
+// versions go: their processes have them open, or mounted, for as long as they
+// run.
+func install(path, name string, program io.Reader) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+		return err
 	}
 	tmp, err := os.CreateTemp(dir, ".carried-*")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.Remove(tmp.Name())
 	_, err = io.Copy(tmp, program)
@@ -77,7 +85,7 @@ func install(path, name string, program io.Reader) (*os.File, error) {
 		err = tmp.Chmod(0o755)
 	}
 	if err = errors.Join(err, tmp.Close()); err != nil {
-		return nil, err
+		return err
 	}
 	old, _ := os.ReadDir(dir)
 	for _, e := range old {
@@ -85,18 +93,7 @@ func install(path, name string, program io.Reader) (*os.File, error) {
 			os.Remove(filepath.Join(dir, e.Name()))
 		}
 	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return nil, err
-	}
-	return os.Open(path)
-}
-
-func inMemory(name string, program io.Reader) (*os.File, error) {
-	content, err := io.ReadAll(program)
-	if err != nil {
-		return nil, err
-	}
-	return memfile.Sealed(name, content)
+	return os.Rename(tmp.Name(), path)
 }
 
 // version hashes the head and the tail, where the linker puts the build IDs

@@ -1,22 +1,19 @@
 package runtime
 
 import (
-	"crypto/sha256"
 	"embed"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/podsuite/podsuite/shared/atomicfile"
+	"github.com/podsuite/podsuite/shared/carried"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/memfile"
 )
@@ -38,22 +35,9 @@ var sealedInit = sync.OnceValues(func() (*os.File, error) {
 
 // InstallPause makes sure that a program that does nothing lies in dir, for a
 // container whose first process only holds its namespaces, and returns its
-// path. It has to be started by an absolute path. It is the init program under
-// a name made of its content; the run root would not do, which may be noexec.
+// path. It has to be started by an absolute path. It is the init program.
 func InstallPause(dir string) (string, error) {
-	image, err := initImage.ReadFile("image/init")
-	if err != nil {
-		return "", errdef.Newf(errdef.ErrUnsupported, "this program was built without its container init: build it with make")
-	}
-	hash := sha256.Sum256(image)
-	path := filepath.Join(dir, "podman-pause-"+hex.EncodeToString(hash[:8]))
-	if have, err := os.Stat(path); err == nil && have.Size() == int64(len(image)) {
-		return path, nil
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("install the pause program: %w", err)
-	}
-	return path, atomicfile.Write(path, image, 0o755)
+	return carried.Install(initImage, "image/init", dir, "podman-pause")
 }
 
 // Kinds of struct message.
