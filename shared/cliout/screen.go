@@ -1,9 +1,11 @@
 package cliout
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"time"
 )
 
 // Screen shows the same output again and again: on a terminal each takes the
@@ -17,6 +19,20 @@ type Screen struct {
 func NewScreen(w io.Writer) *Screen {
 	f, ok := w.(*os.File)
 	return &Screen{w: w, tty: ok && IsTerminal(f)}
+}
+
+// Repeat shows something at intervals, until it is told to end.
+func Repeat(ctx context.Context, interval time.Duration, show func() error) error {
+	for {
+		if err := show(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(interval):
+		}
+	}
 }
 
 // Begin makes room for the next output.

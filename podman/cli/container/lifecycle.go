@@ -87,14 +87,14 @@ func NewStop(a *app.App) *cobra.Command {
 	pick.bindIgnore(cmd)
 	pick.bindCIDFile(cmd)
 	pick.bindFilter(cmd, "f")
-	bindTime(cmd, &timeout)
+	BindTime(cmd, &timeout)
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		names, err := pick.names(e, args, (*engine.Container).Active)
 		if err != nil {
 			return err
 		}
 		return pick.each(cmd.OutOrStdout(), names, func(name string) error {
-			_, err := e.Stop(cmd.Context(), name, stopTime(cmd, timeout))
+			_, err := e.Stop(cmd.Context(), name, StopTime(cmd, timeout))
 			return err
 		})
 	})
@@ -115,7 +115,7 @@ func NewRestart(a *app.App) *cobra.Command {
 	pick.bind(cmd)
 	pick.bindCIDFile(cmd)
 	pick.bindFilter(cmd, "f")
-	bindTime(cmd, &timeout)
+	BindTime(cmd, &timeout)
 	cmd.Flags().BoolVar(&running, "running", false, "Restart only running containers")
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		if running && len(args) == 0 && !pick.latest {
@@ -125,7 +125,7 @@ func NewRestart(a *app.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return pick.each(cmd.OutOrStdout(), names, func(name string) error { return e.Restart(cmd.Context(), name, stopTime(cmd, timeout)) })
+		return pick.each(cmd.OutOrStdout(), names, func(name string) error { return e.Restart(cmd.Context(), name, StopTime(cmd, timeout)) })
 	})
 	return cmd
 }
@@ -183,7 +183,7 @@ func NewRemove(a *app.App) *cobra.Command {
 	cmd.Flags().BoolVar(&req.Depend, "depend", false, "Remove container and all containers that depend on the selected container")
 	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "Force removal of a running container")
 	cmd.Flags().BoolVarP(&req.Volumes, "volumes", "v", false, "Remove anonymous volumes associated with the container")
-	bindTime(cmd, &timeout)
+	BindTime(cmd, &timeout)
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		// With all of its containers goes a pod, after them.
 		var infra []string
@@ -201,7 +201,7 @@ func NewRemove(a *app.App) *cobra.Command {
 			names = append(names, infra...)
 		}
 		pick.ignore = pick.ignore || req.Force
-		req.Timeout = stopTime(cmd, timeout)
+		req.Timeout = StopTime(cmd, timeout)
 		return pick.each(cmd.OutOrStdout(), names, func(name string) error {
 			return removeStatus(name, e.Remove(cmd.Context(), name, req))
 		})
@@ -322,14 +322,14 @@ func NewRename(a *app.App) *cobra.Command {
 	}
 }
 
-// bindTime declares how long a container has to stop.
-func bindTime(cmd *cobra.Command, timeout *int) {
+// BindTime declares how long containers have to stop.
+func BindTime(cmd *cobra.Command, timeout *int) {
 	cmd.Flags().IntVarP(timeout, "time", "t", 10, "Seconds to wait for stop before killing the container")
 }
 
-// stopTime is the time to stop in that was asked for; nil is the container's
+// StopTime is the time to stop in that was asked for; nil is each container's
 // own. A negative one is as long as it takes.
-func stopTime(cmd *cobra.Command, seconds int) *uint {
+func StopTime(cmd *cobra.Command, seconds int) *uint {
 	if !cmd.Flags().Changed("time") {
 		return nil
 	}

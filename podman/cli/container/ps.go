@@ -64,17 +64,10 @@ func (f *psFlags) run(cmd *cobra.Command, e *engine.Engine) error {
 	ctx, stop := cliout.Interruptible(cmd.Context())
 	defer stop()
 	screen := cliout.NewScreen(cmd.OutOrStdout())
-	for {
+	return cliout.Repeat(ctx, time.Duration(f.watch)*time.Second, func() error {
 		screen.Begin()
-		if err := f.print(cmd, e); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(time.Duration(f.watch) * time.Second):
-		}
-	}
+		return f.print(cmd, e)
+	})
 }
 
 // check refuses what contradicts itself.

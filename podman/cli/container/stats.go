@@ -57,7 +57,7 @@ func NewStats(a *app.App) *cobra.Command {
 func (f *statsFlags) run(ctx context.Context, cmd *cobra.Command, e *engine.Engine, args []string) error {
 	screen := cliout.NewScreen(cmd.OutOrStdout())
 	before := map[string]engine.Stats{}
-	for {
+	show := func() error {
 		rows, err := f.measure(e, args, before)
 		if err != nil {
 			return err
@@ -65,18 +65,12 @@ func (f *statsFlags) run(ctx context.Context, cmd *cobra.Command, e *engine.Engi
 		if !f.noReset && !f.noStream {
 			screen.Begin()
 		}
-		if err := f.print(cmd, rows); err != nil {
-			return err
-		}
-		if f.noStream {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(time.Duration(f.interval) * time.Second):
-		}
+		return f.print(cmd, rows)
 	}
+	if f.noStream {
+		return show()
+	}
+	return cliout.Repeat(ctx, time.Duration(f.interval)*time.Second, show)
 }
 
 // measure makes a row for each container that is asked for: those that are

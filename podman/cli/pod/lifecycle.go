@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
+	"github.com/podsuite/podsuite/podman/cli/container"
 	"github.com/podsuite/podsuite/podman/cli/say"
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/podman/engine/pod"
@@ -77,9 +77,9 @@ func newStop(a *app.App) *cobra.Command {
 	pick.bind(cmd, "Stop")
 	pick.bindIgnore(cmd)
 	pick.bindFiles(cmd)
-	bindTime(cmd, &timeout)
+	container.BindTime(cmd, &timeout)
 	cmd.RunE = pick.run(a, nil, func(ctx context.Context, e *engine.Engine, name string) (string, []error) {
-		_, errs := e.StopPod(ctx, name, stopTime(cmd, timeout))
+		_, errs := e.StopPod(ctx, name, container.StopTime(cmd, timeout))
 		return name, errs
 	})
 	return cmd
@@ -172,10 +172,10 @@ func newRemove(a *app.App) *cobra.Command {
 	pick.bindIgnore(cmd)
 	pick.bindFiles(cmd)
 	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "Force removal of a running pod by first stopping all containers, then removing all containers in the pod.  The default is false")
-	bindTime(cmd, &timeout)
+	container.BindTime(cmd, &timeout)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		pick.ignore = pick.ignore || req.Force
-		req.Timeout = stopTime(cmd, timeout)
+		req.Timeout = container.StopTime(cmd, timeout)
 		return pick.run(a, nil, func(ctx context.Context, e *engine.Engine, name string) (string, []error) {
 			id, err := e.RemovePod(ctx, name, req)
 			if errors.Is(err, errdef.ErrNotFound) {
@@ -220,22 +220,4 @@ func newPrune(a *app.App) *cobra.Command {
 		return say.Errors(errs)
 	}
 	return cmd
-}
-
-// bindTime declares how long containers have to stop.
-func bindTime(cmd *cobra.Command, timeout *int) {
-	cmd.Flags().IntVarP(timeout, "time", "t", 10, "Seconds to wait for pod stop before killing the container")
-}
-
-// stopTime is the time to stop in that was asked for; nil is each container's
-// own. A negative one is as long as it takes.
-func stopTime(cmd *cobra.Command, seconds int) *uint {
-	if !cmd.Flags().Changed("time") {
-		return nil
-	}
-	t := uint(math.MaxInt32)
-	if seconds >= 0 {
-		t = uint(seconds)
-	}
-	return &t
 }

@@ -50,7 +50,7 @@ func (f *statsFlags) run(ctx context.Context, cmd *cobra.Command, e *engine.Engi
 	const interval = 5 * time.Second
 	screen := cliout.NewScreen(cmd.OutOrStdout())
 	before := map[string]engine.Stats{}
-	for {
+	show := func() error {
 		rows, err := f.measure(e, args, before)
 		if err != nil {
 			return err
@@ -58,15 +58,12 @@ func (f *statsFlags) run(ctx context.Context, cmd *cobra.Command, e *engine.Engi
 		if !f.noReset && !f.noStream {
 			screen.Begin()
 		}
-		if err := f.print(cmd, rows); err != nil || f.noStream {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(interval):
-		}
+		return f.print(cmd, rows)
 	}
+	if f.noStream {
+		return show()
+	}
+	return cliout.Repeat(ctx, interval, show)
 }
 
 // measure makes a row for each container of the pods that are asked for, or of
