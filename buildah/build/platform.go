@@ -13,6 +13,7 @@ import (
 
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/manifestlist"
 	ociruntime "github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/store"
@@ -36,36 +37,26 @@ func ParsePlatform(text string) (v1.Platform, error) {
 	switch {
 	case len(parts) > 1:
 		p.Architecture = parts[1]
-	case slices.Contains(knownArchs, usualArch(parts[0])):
+	case slices.Contains(knownArchs, imgcopy.UsualArch(parts[0])):
 		p.OS, p.Architecture = "linux", parts[0]
 	case !slices.Contains([]string{"linux", "windows", "darwin", "freebsd", "wasi", "wasip1"}, parts[0]):
 		return invalid("unknown operating system or architecture")
 	}
-	p.Architecture = usualArch(p.Architecture)
 	if len(parts) > 2 {
 		p.Variant = parts[2]
 	}
+	return UsualPlatform(p), nil
+}
+
+// UsualPlatform has the platform's architecture by its usual name, and says
+// which of the arm ones is meant.
+func UsualPlatform(p v1.Platform) v1.Platform {
+	p.Architecture = imgcopy.UsualArch(p.Architecture)
 	if p.Architecture == "arm" && p.Variant == "" {
 		p.Variant = "v7"
 	}
-	return p, nil
+	return p
 }
-
-func usualArch(arch string) string {
-	switch arch {
-	case "x86_64", "x86-64":
-		return "amd64"
-	case "aarch64":
-		return "arm64"
-	case "i386":
-		return "386"
-	case "armhf":
-		return "arm"
-	}
-	return arch
-}
-
-func hostPlatform() v1.Platform { return v1.Platform{OS: "linux", Architecture: runtime.GOARCH} }
 
 func platformText(p v1.Platform) string {
 	text := p.OS + "/" + p.Architecture
@@ -76,16 +67,7 @@ func platformText(p v1.Platform) string {
 }
 
 // target is the platform that the request builds for.
-func (r *Request) target() v1.Platform {
-	p := r.Platform
-	if p.OS == "" {
-		p.OS = "linux"
-	}
-	if p.Architecture == "" {
-		p.Architecture = runtime.GOARCH
-	}
-	return p
-}
+func (r *Request) target() v1.Platform { return imgcopy.Platform(r.Platform) }
 
 // platform is the stage's: that of its FROM, or what is built for.
 func (s *stage) platform() (v1.Platform, error) {
@@ -111,7 +93,7 @@ func specPlatform(p v1.Platform) spec.Platform {
 // platformArgs are the arguments that every build knows.
 func (r *Request) platformArgs() map[string]string {
 	args := map[string]string{}
-	for side, p := range map[string]v1.Platform{"TARGET": r.target(), "BUILD": hostPlatform()} {
+	for side, p := range map[string]v1.Platform{"TARGET": r.target(), "BUILD": imgcopy.Platform(v1.Platform{})} {
 		args[side+"PLATFORM"], args[side+"OS"] = platformText(p), p.OS
 		args[side+"ARCH"], args[side+"VARIANT"] = p.Architecture, p.Variant
 	}

@@ -311,7 +311,7 @@ func (o *buildFlags) platform() error {
 	if o.allPlatforms {
 		return errdef.Newf(errdef.ErrUnsupported, "--all-platforms is not supported: name them with --platform")
 	}
-	one := v1.Platform{OS: o.os, Architecture: o.arch, Variant: o.variant}
+	one := build.UsualPlatform(v1.Platform{OS: o.os, Architecture: o.arch, Variant: o.variant})
 	if o.os+o.arch+o.variant != "" {
 		if len(o.platforms) > 0 {
 			return errdef.Newf(errdef.ErrInvalid, "building system context: invalid --platform may not be used with --os, --arch, or --variant")

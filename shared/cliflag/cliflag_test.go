@@ -116,6 +116,8 @@ func TestPlatform(t *testing.T) {
 	for words, want := range map[string]v1.Platform{
 		"":                                      {},
 		"--arch arm64 --variant v8":             {Architecture: "arm64", Variant: "v8"},
+		"--arch x86_64":                         {Architecture: "amd64"},
+		"--platform linux/aarch64":              {OS: "linux", Architecture: "arm64"},
 		"--platform linux/arm/v7":               {OS: "linux", Architecture: "arm", Variant: "v7"},
 		"--platform windows --variant x":        {OS: "windows", Variant: "x"},
 		"--platform linux/arm/v7 --variant v5a": {OS: "linux", Architecture: "arm", Variant: "v7"},

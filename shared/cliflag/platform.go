@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/imgcopy"
 )
 
 // Platform chooses among the images of a list.
@@ -23,7 +24,7 @@ func (p *Platform) Bind(f *pflag.FlagSet) {
 // Value is the platform that was asked for; what nobody named is empty.
 func (p *Platform) Value() (v1.Platform, error) {
 	if p.platform == "" {
-		return v1.Platform{OS: p.os, Architecture: p.arch, Variant: p.variant}, nil
+		return v1.Platform{OS: p.os, Architecture: imgcopy.UsualArch(p.arch), Variant: p.variant}, nil
 	}
 	if p.os != "" || p.arch != "" {
 		return v1.Platform{}, errdef.Newf(errdef.ErrInvalid, "--platform option can not be specified with --arch or --os")
@@ -42,5 +43,5 @@ func ParsePlatform(s string) (v1.Platform, error) {
 		return v1.Platform{}, errdef.Newf(errdef.ErrInvalid, "invalid platform %q: want OS/ARCH[/VARIANT]", s)
 	}
 	parts = append(parts, "", "")
-	return v1.Platform{OS: parts[0], Architecture: parts[1], Variant: parts[2]}, nil
+	return v1.Platform{OS: parts[0], Architecture: imgcopy.UsualArch(parts[1]), Variant: parts[2]}, nil
 }

@@ -89,6 +89,22 @@ func (o *Options) complete() {
 	}
 }
 
+// UsualArch is the architecture as images call it: other tools have other names
+// for some.
+func UsualArch(arch string) string {
+	switch arch {
+	case "x86_64", "x86-64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	case "i386":
+		return "386"
+	case "armhf":
+		return "arm"
+	}
+	return arch
+}
+
 // Platform fills empty fields with the host's.
 func Platform(p v1.Platform) v1.Platform {
 	if p.OS == "" {
