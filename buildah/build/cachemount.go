@@ -100,8 +100,9 @@ func makeCache(ctx context.Context, dir, filled string, m dockerfile.Mount) erro
 	if err := os.WriteFile(cacheName(dir), []byte(cmp.Or(m.ID, m.Target)), 0o600); err != nil {
 		return err
 	}
-	if err := os.Rename(made, dir); err != nil && !errors.Is(err, os.ErrExist) && !errors.Is(err, unix.ENOTEMPTY) {
-		return err // somebody else's, made meanwhile, is as good
+	// Somebody else's, made meanwhile, is as good, and may be in use, empty as it is.
+	if err := unix.Renameat2(unix.AT_FDCWD, made, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE); err != nil && err != unix.EEXIST {
+		return &os.LinkError{Op: "rename", Old: made, New: dir, Err: err}
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"path"
 	"path/filepath"
 	"strconv"
-	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -80,8 +79,13 @@ func scratch(bundle, name string, mount specs.Mount) (specs.Mount, error) {
 	if err != nil {
 		return mount, err
 	}
-	if info.IsDir() {
-		return scratchOver(bundle, name, mount.Source, mount.Destination)
+	switch {
+	case info.IsDir():
+		mount, err = scratchOver(bundle, name, mount.Source, mount.Destination)
+		mount.Options = append(mount.Options, "nosuid", "nodev")
+		return mount, err
+	case !info.Mode().IsRegular(): // a device of an image is the host's
+		return mount, errdef.Newf(errdef.ErrInvalid, "mount source %q can't be written to for one step: it is neither a file nor a directory", mount.Source)
 	}
 	in, err := os.Open(mount.Source)
 	if err != nil {
@@ -93,12 +97,8 @@ func scratch(bundle, name string, mount specs.Mount) (specs.Mount, error) {
 	if err != nil {
 		return mount, err
 	}
-	_, err = io.Copy(out, in)
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok && err == nil {
-		err = out.Chown(int(owner.Uid), int(owner.Gid))
-	}
-	if err == nil {
-		err = out.Chmod(info.Mode().Perm())
+	if _, err = io.Copy(out, in); err == nil {
+		err = likeOwner(mount.Source, in.Name())
 	}
 	return mount, errors.Join(err, out.Close())
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/rootfs"
@@ -88,6 +89,18 @@ func (r *runStep) volumes(spec *specs.Spec, bundle string) error {
 	return nil
 }
 
+// likeOwner gives a file or directory the owner and permissions of another.
+func likeOwner(name, other string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(other, &st); err != nil {
+		return &os.PathError{Op: "stat", Path: other, Err: err}
+	}
+	if err := os.Chown(name, int(st.Uid), int(st.Gid)); err != nil {
+		return err
+	}
+	return unix.Chmod(name, st.Mode&0o7777)
+}
+
 // scratchOver mounts a directory so that what is written to it goes with the
 // step.
 func scratchOver(bundle, name, source, target string) (specs.Mount, error) {
@@ -96,6 +109,10 @@ func scratchOver(bundle, name, source, target string) (specs.Mount, error) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return specs.Mount{}, err
 		}
+	}
+	// The directory that is mounted is as the upper one is.
+	if err := likeOwner(upper, source); err != nil {
+		return specs.Mount{}, err
 	}
 	var options []string
 	for _, kv := range [][2]string{{"lowerdir", source}, {"upperdir", upper}, {"workdir", work}} {
