@@ -54,7 +54,8 @@ func (m *Manager) announce(n *Network, nsPath string, ep Endpoint, addrs []Subne
 	return m.syncNames(n.Name)
 }
 
-// withdraw forgets the container's names on the network.
+// withdraw forgets the container's names on the network, and those of containers
+// that are gone.
 func (m *Manager) withdraw(network, id string) error {
 	if _, err := os.Lstat(names.Path(m.namesDir(), network)); err != nil {
 		return nil

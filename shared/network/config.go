@@ -206,6 +206,9 @@ func (m *Manager) Remove(name string) error {
 		}
 	}
 	os.RemoveAll(m.leaseDir(n.Name))
+	if err := m.withdraw(n.Name, ""); err != nil { // killed commands leave names
+		return err
+	}
 	if err := os.Remove(filepath.Join(m.o.ConfigDir, n.Name+".json")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove network: %w", err)
 	}

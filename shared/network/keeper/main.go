@@ -91,10 +91,9 @@ func (k *keeper) serve(conn net.Conn) {
 // endIfIdle ends the process when there is nothing left to do. A client that
 // connects at this moment finds the connection cut, and starts another keeper.
 func (k *keeper) endIfIdle() {
-	k.mu.Lock()
-	users := k.users
-	k.mu.Unlock()
-	if users > 0 {
+	k.mu.Lock() // whoever connects meanwhile is not told that all is well
+	defer k.mu.Unlock()
+	if k.users > 0 {
 		return
 	}
 	k.server.reload()

@@ -131,6 +131,9 @@ func (s *server) servers(at netip.AddrPort, client netip.Addr) []netip.AddrPort 
 	return others
 }
 
+// pause is how long a socket that fails is left alone.
+const pause = 10 * time.Millisecond
+
 // serveUDP answers what comes in by UDP until the socket is closed.
 func (s *server) serveUDP(conn *net.UDPConn, at netip.AddrPort) {
 	buf := make([]byte, maxUDP)
@@ -139,7 +142,8 @@ func (s *server) serveUDP(conn *net.UDPConn, at netip.AddrPort) {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil { // of a datagram, like an unreachable client
+		if err != nil { // out of memory
+			time.Sleep(pause)
 			continue
 		}
 		q, err := parse(buf[:n])
@@ -168,7 +172,7 @@ func (s *server) serveTCP(l *net.TCPListener, at netip.AddrPort) {
 			return
 		}
 		if err != nil { // out of descriptors
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(pause)
 			continue
 		}
 		client := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()

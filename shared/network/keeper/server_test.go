@@ -123,7 +123,7 @@ func TestAnswers(t *testing.T) {
 	w := newWorld(t)
 	me := names.Container{ID: "me", Names: []string{"me"}, Addresses: []netip.Addr{w.at.Addr()}}
 	web := names.Container{ID: "web", Names: []string{"web", "WWW", "0123456789ab"}, Addresses: []netip.Addr{addr("10.1.0.2"), addr("fd01::2")}}
-	db := names.Container{ID: "db", Names: []string{"db", "www"}, Addresses: []netip.Addr{addr("10.1.0.3")}}
+	db := names.Container{ID: "db", Names: []string{"db", "www", strings.Repeat("x", 64), "a..b"}, Addresses: []netip.Addr{addr("10.1.0.3")}}
 	w.table("one", names.Table{Internal: true, Containers: []names.Container{me, web, db}})
 	other := names.Table{Internal: true, Containers: []names.Container{{ID: "me", Names: []string{"me"}, Addresses: []netip.Addr{addr("10.2.0.9")}},
 		{ID: "far", Names: []string{"far"}, Addresses: []netip.Addr{addr("10.2.0.2")}}}}
@@ -152,6 +152,7 @@ func TestAnswers(t *testing.T) {
 		{"example.org.", dnsmessage.TypeA, "NameError"}, // no network leads out
 		{"2.0.1.10.in-addr.arpa.", dnsmessage.TypePTR, "Success 0123456789ab. WWW. web."},
 		{"2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.d.f.ip6.arpa.", dnsmessage.TypePTR, "Success 0123456789ab. WWW. web."},
+		{"3.0.1.10.in-addr.arpa.", dnsmessage.TypePTR, "Success db. www."}, // what is no name in DNS is left out
 		{"9.0.1.10.in-addr.arpa.", dnsmessage.TypePTR, "NameError"},
 	} {
 		for _, network := range []string{"udp", "tcp"} {

@@ -3,6 +3,7 @@ package main
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,9 +14,10 @@ import (
 
 // view is all tables at one time. It doesn't change once it is in use.
 type view struct {
-	zones   []*zone
-	at      map[netip.AddrPort]*zone // by the socket that answers for it
-	clients map[netip.Addr]*client   // by address
+	zones      []*zone
+	at         map[netip.AddrPort]*zone // by the socket that answers for it
+	clients    map[netip.Addr]*client   // by address
+	containers map[string]*client       // the same, by ID
 }
 
 // zone is one network's names.
@@ -33,7 +35,7 @@ type client struct {
 }
 
 func newView() *view {
-	return &view{at: map[netip.AddrPort]*zone{}, clients: map[netip.Addr]*client{}}
+	return &view{at: map[netip.AddrPort]*zone{}, clients: map[netip.Addr]*client{}, containers: map[string]*client{}}
 }
 
 // add puts a network's table into the view.
@@ -41,24 +43,32 @@ func (v *view) add(network string, table names.Table) {
 	z := &zone{network: network, table: table, byName: map[string][]netip.Addr{}, byAddr: map[netip.Addr][]string{}}
 	v.zones = append(v.zones, z)
 	for _, c := range table.Containers {
-		for _, name := range c.Names {
+		askable := slices.DeleteFunc(slices.Clone(c.Names), unaskable)
+		for _, name := range askable {
 			name = strings.ToLower(name)
 			z.byName[name] = append(z.byName[name], c.Addresses...)
 		}
 		for _, ip := range c.Addresses {
-			z.byAddr[ip] = c.Names
+			z.byAddr[ip] = askable
 		}
 	}
 	v.join(z)
+}
+
+// unaskable tells whether no question can have the name, nor an answer: a label
+// has up to 63 bytes, a name up to 255 (RFC 1035).
+func unaskable(name string) bool {
+	return len(name) > 253 || slices.ContainsFunc(strings.Split(name, "."), func(label string) bool { return label == "" || len(label) > 63 })
 }
 
 // join makes the zone one of its containers' own. A container on several
 // networks asks for the names of all, whichever gateway it asks.
 func (v *view) join(z *zone) {
 	for _, c := range z.table.Containers {
-		of := v.container(c.ID)
+		of := v.containers[c.ID]
 		if of == nil {
 			of = &client{}
+			v.containers[c.ID] = of
 		}
 		of.zones = append(of.zones, z)
 		if len(c.Servers) > 0 {
@@ -68,23 +78,6 @@ func (v *view) join(z *zone) {
 			v.clients[ip] = of
 		}
 	}
-}
-
-// container is the client that another network made for the container.
-func (v *view) container(id string) *client {
-	for _, z := range v.zones {
-		for _, c := range z.table.Containers {
-			if c.ID != id {
-				continue
-			}
-			for _, ip := range c.Addresses {
-				if known := v.clients[ip]; known != nil {
-					return known
-				}
-			}
-		}
-	}
-	return nil
 }
 
 // servers are those to ask for what isn't known here; none for the host's.
