@@ -97,7 +97,7 @@ func (c *copyStep) fetch(ctx context.Context) error {
 		if dockerfile.IsGit(word) {
 			name, err = clone(ctx, word, dir, c.inst.KeepGitDir)
 		} else {
-			name, err = download(ctx, word, dir, c.inst.Checksum, c.s.b.fetchOptions())
+			name, err = download(ctx, word, dir, c.inst.Checksum, &c.s.b.req.Registry)
 		}
 		if err != nil {
 			return err

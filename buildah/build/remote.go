@@ -20,6 +20,7 @@ import (
 	"github.com/podsuite/podsuite/buildah/dockerfile"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/fetch"
+	"github.com/podsuite/podsuite/shared/registry"
 	"github.com/podsuite/podsuite/shared/rootfs"
 )
 
@@ -39,13 +40,17 @@ func tempDir() string {
 
 // download fetches a file over HTTP into the directory and returns its name
 // there. Its time is that of the server's file.
-func download(ctx context.Context, where, dir, checksum string, o fetch.Options) (name string, err error) {
+func download(ctx context.Context, where, dir, checksum string, r *registry.Options) (name string, err error) {
 	u, err := url.Parse(where)
 	if err != nil {
 		return "", errdef.As(errdef.ErrInvalid, fmt.Errorf("fetch %q: %w", where, err))
 	}
 	if name = path.Base(u.Path); name == "/" || name == "." {
 		name = "index"
+	}
+	o, err := fetchOptions(r)
+	if err != nil {
+		return "", err
 	}
 	file, err := fetch.Open(ctx, where, o)
 	if err != nil {
@@ -75,9 +80,9 @@ func download(ctx context.Context, where, dir, checksum string, o fetch.Options)
 }
 
 // fetchOptions are those of the registries, as far as they mean other servers.
-func (b *builder) fetchOptions() fetch.Options {
-	r := &b.req.Registry
-	return fetch.Options{Insecure: r.TLSVerify != nil && !*r.TLSVerify, Retries: max(r.Retries, 0), RetryDelay: r.RetryDelay}
+func fetchOptions(r *registry.Options) (fetch.Options, error) {
+	conf, err := r.TLS()
+	return fetch.Options{TLS: conf, Retries: max(r.Retries, 0), RetryDelay: r.RetryDelay}, err
 }
 
 // clone fetches a git repository, "URL[#REF[:SUBDIRECTORY]]", into the
@@ -123,8 +128,8 @@ func IsRemoteContext(where string) bool {
 }
 
 // FetchContext gets a context that is a git repository, a URL or, for "-", in:
-// an archive, or a Containerfile alone. remove takes the directory away.
-func FetchContext(ctx context.Context, where string, in io.Reader) (dir string, remove func(), err error) {
+// an archive, or a Containerfile alone. URLs are fetched as fetchOptions says. remove takes the directory away.
+func FetchContext(ctx context.Context, where string, in io.Reader, r *registry.Options) (dir string, remove func(), err error) {
 	top, err := remoteDir()
 	if err != nil {
 		return "", nil, err
@@ -145,7 +150,7 @@ func FetchContext(ctx context.Context, where string, in io.Reader) (dir string, 
 	}
 	name := "input"
 	if where != "-" {
-		name, err = download(ctx, where, top, "", fetch.Options{})
+		name, err = download(ctx, where, top, "", r)
 	} else {
 		err = spool(in, filepath.Join(top, name))
 	}

@@ -22,7 +22,7 @@ func (o *buildFlags) context(ctx context.Context, args []string) (remove func(),
 		dir = args[0]
 	}
 	if build.IsRemoteContext(dir) {
-		fetched, taken, err := build.FetchContext(ctx, dir, os.Stdin)
+		fetched, taken, err := build.FetchContext(ctx, dir, os.Stdin, &o.req.Registry)
 		if taken != nil {
 			remove = taken
 		}

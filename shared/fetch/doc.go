@@ -1,4 +1,4 @@
-// Package fetch reads files from the web. Credentials are never sent.
+// Package fetch reads files from the web. No passwords are sent.
 //
 // It imports errdef and the standard library.
 package fetch

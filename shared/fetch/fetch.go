@@ -37,7 +37,7 @@ func IsURL(s string) bool {
 // Options are how a server is asked. The zero value asks once, and believes
 // certificates that the system knows.
 type Options struct {
-	Insecure   bool          // believe any certificate
+	TLS        *tls.Config   // nil: believe the certificates that the system knows
 	Retries    int           // further attempts where the server can't be reached or is in trouble
 	RetryDelay time.Duration // 0: 1 s, doubled each time
 }
@@ -91,10 +91,13 @@ func open(ctx context.Context, address string, o Options) (*File, error) {
 }
 
 func client(o Options) *http.Client {
+	if o.TLS == nil {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
 	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: connectTimeout}).DialContext,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure}, //nolint:gosec // as asked
+		TLSClientConfig:       o.TLS,
 		TLSHandshakeTimeout:   connectTimeout,
 		ResponseHeaderTimeout: answerTimeout,
 		DisableCompression:    true, // a file that is compressed stays so

@@ -101,7 +101,7 @@ func TestCertificates(t *testing.T) {
 	if _, err := Open(t.Context(), s.URL, Options{}); err == nil {
 		t.Error("a certificate nobody knows was believed")
 	}
-	f, err := Open(t.Context(), s.URL, Options{Insecure: true})
+	f, err := Open(t.Context(), s.URL, Options{TLS: s.Client().Transport.(*http.Transport).TLSClientConfig})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ import (
 // tlsConfig loads the certificates that certs.d holds for the registry
 // (containers-certs.d(5)).
 func (c *Client) tlsConfig() (*tls.Config, error) {
-	conf := &tls.Config{InsecureSkipVerify: c.insecure, MinVersion: tls.VersionTLS12} //nolint:gosec // asked for by the user
 	dir := c.opts.CertDir
 	if dir == "" {
 		for _, base := range c.cfg.CertDirs() {
@@ -24,6 +23,17 @@ func (c *Client) tlsConfig() (*tls.Config, error) {
 			}
 		}
 	}
+	return tlsConfig(c.insecure, dir)
+}
+
+// TLS is how other servers than registries are to be spoken to: they have no
+// certificates in certs.d.
+func (o *Options) TLS() (*tls.Config, error) {
+	return tlsConfig(o.TLSVerify != nil && !*o.TLSVerify, o.CertDir)
+}
+
+func tlsConfig(insecure bool, dir string) (*tls.Config, error) {
+	conf := &tls.Config{InsecureSkipVerify: insecure, MinVersion: tls.VersionTLS12} //nolint:gosec // asked for by the user
 	if dir == "" {
 		return conf, nil
 	}
