@@ -3,6 +3,7 @@ package dockerfile
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -166,10 +167,17 @@ func (c *checker) stage(s *Stage) {
 			c.warn("UndefinedArgInFrom", "FROM argument '%s' is not declared%s", name, suggest(name, c.args.Keys()))
 		}
 	}
-	base, _ := Expander{c.file.Escape}.Word(s.Base, c.args)
+	base, _ := Expander{c.file.Escape}.Word(s.Base, c.args) // by its arguments' defaults
 	if strings.Contains(s.Base, "$") && !plausibleImage(base) {
 		c.warn("InvalidDefaultArgInFrom", "Default value for ARG %s results in empty or invalid base image name", s.Base)
 	}
+	given := maps.Clone(c.args)
+	for name, value := range c.opts.Args {
+		if _, declared := given[name]; declared {
+			given[name] = value
+		}
+	}
+	base, _ = Expander{c.file.Escape}.Word(s.Base, given)
 	c.begin(base)
 }
 
