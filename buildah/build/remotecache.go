@@ -122,7 +122,7 @@ func (b *builder) remotely(ctx context.Context, key string) (store.Image, bool, 
 			return store.Image{}, false, err
 		}
 		if tooOld(image, b.req.CacheTTL) {
-			return store.Image{}, false, nil
+			continue
 		}
 		b.out.line("--> Cache pulled from remote %s", place.location(key).String())
 		return image, true, b.cache.put(key, id)

@@ -273,6 +273,9 @@ func (o *buildFlags) request(cmd *cobra.Command) error {
 	if r.CacheTo, err = cachePlaces("cache-to", o.cacheTo); err != nil {
 		return err
 	}
+	if !r.Layers && len(r.CacheFrom)+len(r.CacheTo) > 0 {
+		cliout.Warn(os.Stderr, "--cache-from and --cache-to have no effect without --layers")
+	}
 	if r.Args, err = buildArgs(o.args, o.argFiles); err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (h Host) with(run func(cmd *cobra.Command, lists manifestlist.Lists, args [
 	}
 }
 
-// New is `podman manifest`.
+// New is `manifest`.
 func New(h Host) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "manifest",
@@ -57,7 +57,7 @@ func newExists(h Host) *cobra.Command {
 	return &cobra.Command{
 		Use:     "exists MANIFEST",
 		Short:   "Check if a manifest list exists in local storage",
-		Long:    "If the manifest list exists in local storage, podman manifest exists exits with 0, otherwise the exit code will be 1.",
+		Long:    "If the manifest list exists in local storage, " + h.Program + " manifest exists exits with 0, otherwise the exit code will be 1.",
 		Args:    cobra.ExactArgs(1),
 		Example: "  " + h.Program + " manifest exists mylist",
 		RunE: h.with(func(_ *cobra.Command, lists manifestlist.Lists, args []string) error {
