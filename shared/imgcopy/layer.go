@@ -112,7 +112,7 @@ func (c *copier) asItIs(ctx context.Context, d v1.Descriptor, bar cliout.Bar) (v
 		Digest: dg, Size: d.Size, Reader: &counted{ctx, in, bar}, Layer: true,
 		Sum: func() (digest.Digest, int64) { return dg, d.Size },
 	})
-	if wrong := kept.settle(err); wrong {
+	if wrong := kept.settle(ctx, err); wrong {
 		// What was kept may be to blame: the disk lost it, or it is another's.
 		return c.asItIs(ctx, d, bar)
 	}

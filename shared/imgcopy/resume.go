@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/opencontainers/go-digest"
@@ -17,7 +18,8 @@ import (
 // adds to it. nil is none.
 type kept struct {
 	*store.Partial
-	before int64 // bytes that were there
+	before int64       // bytes that were there
+	broken atomic.Bool // the source ended early: what came before is as good as ever
 }
 
 // keep finds what the destination has of the blob.
@@ -30,7 +32,7 @@ func (c *copier) keep(d digest.Digest, size int64) *kept {
 	if p == nil {
 		return nil
 	}
-	return &kept{p, p.Size()}
+	return &kept{Partial: p, before: p.Size()}
 }
 
 // openKept opens the blob: what is kept of it, and then the rest of it from
@@ -70,6 +72,9 @@ func (r *keeping) Read(p []byte) (int, error) {
 	}
 	n, err := r.rest.Read(p)
 	r.k.Append(p[:n])
+	if err != nil && err != io.EOF {
+		r.k.broken.Store(true)
+	}
 	return n, err
 }
 
@@ -77,17 +82,18 @@ func (r *keeping) Close() error { return r.rest.Close() }
 
 // settle decides what becomes of what is kept when the copy of the blob has
 // ended so. It tells whether it was there before and may have been wrong.
-func (k *kept) settle(err error) (wrong bool) {
+func (k *kept) settle(ctx context.Context, err error) (wrong bool) {
 	switch {
 	case k == nil:
 		return false
-	case errors.Is(err, errdef.ErrInvalid):
-		k.Remove()
-		return k.before > 0
+	case err == nil || k.broken.Load() || ctx.Err() != nil:
+		k.Close()
+		return false
 	case errors.Is(err, syscall.ENOSPC):
 		k.Remove() // others need the room more
-	default:
-		k.Close()
+		return false
 	}
-	return false
+	// Whatever the destination objects to is in what it was given.
+	k.Remove()
+	return k.before > 0
 }
