@@ -29,7 +29,8 @@ const (
 // for the case that the rest doesn't come: a later copy starts where it ends.
 // Its content is not to be trusted: it may be another's, or damaged.
 type Partial struct {
-	path string
+	path   string
+	forget func() // ends the blob's share of the bytes that all may have
 
 	mu   sync.Mutex
 	f    *os.File // locked; nil once closed
@@ -48,24 +49,39 @@ func (s *Store) Partial(d digest.Digest, size int64) *Partial {
 	if os.MkdirAll(dir, 0o700) != nil || unix.Statfs(dir, &fs) != nil || int64(fs.Bavail)*fs.Bsize/partialRoom < size {
 		return nil
 	}
+	forget := func() { s.partials.Add(-size) }
 	if s.partials.Add(size) > maxPartials {
+		forget()
 		return nil
 	}
-	path := filepath.Join(dir, d.Algorithm().String()+"-"+d.Encoded())
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
+	p := &Partial{path: filepath.Join(dir, d.Algorithm().String()+"-"+d.Encoded()), forget: forget}
+	if !p.open() {
+		forget()
 		return nil
 	}
-	fi, err := f.Stat()
-	if err != nil || unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		f.Close()
-		return nil
-	}
-	p := &Partial{path: path, f: f, size: fi.Size()}
-	if fi.Size() > size {
+	if p.size > size {
 		p.Truncate()
 	}
 	return p
+}
+
+// open opens and locks the file, unless another process has it or has just
+// removed it.
+func (p *Partial) open() bool {
+	f, err := os.OpenFile(p.path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return false
+	}
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		there, err := os.Lstat(p.path)
+		fi, ferr := f.Stat() // the last one may have added to it until now
+		if err == nil && ferr == nil && os.SameFile(there, fi) {
+			p.f, p.size = f, fi.Size()
+			return true
+		}
+	}
+	f.Close()
+	return false
 }
 
 // Size is the number of bytes that are there.
@@ -117,9 +133,14 @@ func (p *Partial) Truncate() {
 func (p *Partial) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.close()
+}
+
+func (p *Partial) close() {
 	if p.f != nil {
 		p.f.Close()
 		p.f = nil
+		p.forget()
 	}
 }
 
@@ -132,10 +153,7 @@ func (p *Partial) Remove() {
 
 func (p *Partial) remove() {
 	_ = os.Remove(p.path)
-	if p.f != nil {
-		p.f.Close()
-		p.f = nil
-	}
+	p.close()
 	p.size = 0
 }
 

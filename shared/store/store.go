@@ -51,7 +51,7 @@ type Store struct {
 	opts  Options
 	prune sync.Once // of staging directories and partial blobs that were left behind
 
-	partials atomic.Int64 // bytes of partial blobs that this process has asked for
+	partials atomic.Int64 // bytes of the partial blobs that this process has open
 
 	claiming sync.Mutex
 	claims   map[string]*os.File // by the file's name, locked
