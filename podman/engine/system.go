@@ -174,7 +174,7 @@ func (e *Engine) removeRoots() error {
 		return fmt.Errorf("reset: %w", err)
 	}
 	parts := []string{driver, driver + "-containers", driver + "-images", driver + "-layers", driver + "-locks", "secrets", "podman", "tmp", "cache",
-		"networks", "storage.lock", "userns.lock", "db.sql", "libpod", "defaultNetworkBackend", "artifacts", "partial-blobs", "build-cache", "pods"}
+		"networks", "storage.lock", "userns.lock", "db.sql", "libpod", "defaultNetworkBackend", "artifacts", "partial-blobs", "build-cache", "claims", "pods"}
 	var errs []error
 	for _, root := range roots {
 		for _, part := range parts {

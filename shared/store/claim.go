@@ -10,30 +10,29 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/sirupsen/logrus"
 	"go.podman.io/storage"
 	"golang.org/x/sys/unix"
 )
 
 // A container comes into being in several steps, a directory on the run root, a
 // layer, the record, and goes in as many; a data item is written before its size
-// is recorded. Who makes, changes or removes one holds a claim meanwhile: a locked file on the run root, named after the container. The next
-// command takes the files that nobody holds for those of killed processes, and
-// finishes what they were at. The run root does not survive a reboot; the first
-// claim of a boot looks at all containers and layers instead.
+// is recorded, and the record of an image before its configuration. Whoever is
+// at one of these holds a claim meanwhile: a locked file below the graph root,
+// named after the container or image. The next command takes the files that
+// nobody holds for those of killed processes, or of the boot before, and
+// finishes what they were at.
 
-// Who makes an image does likewise: its record is written before its
-// configuration and manifest.
-
-// What ends the name of a claim by who removes a container, who changes one, and
+// What ends the name of a claim by who changes a container, who removes one, and
 // who makes an image.
 const (
-	imaging  = ".image"
-	removal  = ".removal"
 	changing = ".change"
+	removal  = ".removal"
+	imaging  = ".image"
 )
+
+// unnamed begins the names of claims that are being made.
+const unnamed = ".claim-"
 
 // ClaimContainer says that this process is about to make the container;
 // CreateContainer ends the claim. Without that, ReleaseContainer must.
@@ -44,6 +43,10 @@ func (s *Store) ClaimContainer(id string) error {
 	return nil
 }
 
+// ReleaseContainer ends a claim of this process; none is no error.
+func (s *Store) ReleaseContainer(id string) { s.release(id) }
+
+// claim makes the claim of that name, unless this process has it.
 func (s *Store) claim(name string) error {
 	s.claiming.Lock()
 	defer s.claiming.Unlock()
@@ -51,22 +54,18 @@ func (s *Store) claim(name string) error {
 		return nil
 	}
 	s.heal.Do(s.endClaims)
-	dir := s.claimsDir()
-	if err := os.Mkdir(dir, 0o700); err == nil {
-		s.removeStrays(nil)
-	} else if !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// It is locked before it can be seen.
-	f, err := os.CreateTemp(dir, unnamed)
-	if err != nil {
-		return err
-	}
-	if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, name))
-	}
-	if err != nil {
+	f, err := s.newClaim()
+	for err == nil {
+		if err = os.Rename(f.Name(), filepath.Join(s.claimsDir(), name)); err == nil {
+			break
+		}
 		f.Close()
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		f, err = s.newClaim() // another process took it for one of a killed process
+	}
+	if err != nil {
 		return err
 	}
 	if s.claims == nil {
@@ -76,21 +75,35 @@ func (s *Store) claim(name string) error {
 	return nil
 }
 
-// unnamed begins the names of claims that are being made.
-const unnamed = ".claim-"
+// newClaim makes a claim without a name: it is locked before it gets one.
+func (s *Store) newClaim() (*os.File, error) {
+	f, err := os.CreateTemp(s.claimsDir(), unnamed)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(s.claimsDir(), 0o700); err == nil {
+			f, err = os.CreateTemp(s.claimsDir(), unnamed)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
 
-// ReleaseContainer ends a claim of this process; none is no error.
-func (s *Store) ReleaseContainer(id string) {
+func (s *Store) release(name string) {
 	s.claiming.Lock()
 	defer s.claiming.Unlock()
-	if f := s.claims[id]; f != nil {
-		os.Remove(filepath.Join(s.claimsDir(), id))
+	if f := s.claims[name]; f != nil {
+		os.Remove(filepath.Join(s.claimsDir(), name))
 		f.Close()
-		delete(s.claims, id)
+		delete(s.claims, name)
 	}
 }
 
-func (s *Store) claimsDir() string { return filepath.Join(s.RunRoot(), "container-claims") }
+func (s *Store) claimsDir() string { return filepath.Join(s.GraphRoot(), "claims") }
 
 // endClaims finishes what killed processes were at. Nothing depends on its
 // success: the files stay for the next one.
@@ -127,9 +140,9 @@ func (s *Store) endClaim(name string) error {
 	case err == nil:
 		err = s.lib.DeleteContainer(id)
 	case errors.Is(err, storage.ErrContainerUnknown):
-		layer := containerLayer(id)
-		s.removeStrays(func(l string) bool { return l == layer })
-		err = os.RemoveAll(filepath.Dir(s.ContainerRunDir(id)))
+		if err = s.removeLayer(containerLayer(id)); err == nil {
+			err = os.RemoveAll(filepath.Dir(s.ContainerRunDir(id)))
+		}
 	}
 	if err == nil && s.opts.Healed != nil {
 		s.opts.Healed(id)
@@ -172,55 +185,13 @@ func (s *Store) recordSizes(id string) error {
 	return err
 }
 
-// strayLayerAge keeps the sweep of a new boot off layers that another program
-// is about to put a container on.
-const strayLayerAge = time.Minute
-
-// removeStrays removes layers of containers that do not exist: those that only
-// accepts, or all that are old enough, and then containers without a layer, too.
-// What the library does by itself when it looks at its lists, removing layers
-// that were not finished, happens on the way.
-func (s *Store) removeStrays(only func(layer string) bool) {
-	layers, err := s.lib.Layers()
-	if err != nil {
-		return
+// removeLayer removes the layer if it is there.
+func (s *Store) removeLayer(id string) error {
+	err := s.lib.DeleteLayer(id)
+	if errors.Is(err, storage.ErrLayerUnknown) || errors.Is(err, storage.ErrNotALayer) {
+		return nil
 	}
-	used := map[string]bool{}
-	containers, err := s.lib.Containers()
-	if err != nil {
-		return
-	}
-	for i := range containers {
-		used[containers[i].LayerID] = true
-		if only == nil && time.Since(containers[i].Created) > strayLayerAge && !s.lib.Exists(containers[i].LayerID) {
-			_ = s.lib.DeleteContainer(containers[i].ID)
-		}
-	}
-	images, err := s.lib.Images()
-	if err != nil {
-		return
-	}
-	for i := range images {
-		used[images[i].TopLayer] = true
-		for _, l := range images[i].MappedTopLayers {
-			used[l] = true
-		}
-	}
-	for i := range layers {
-		used[layers[i].Parent] = true
-	}
-	for i := range layers {
-		l := &layers[i]
-		// Layers of images have digests.
-		if used[l.ID] || l.UncompressedDigest != "" || l.CompressedDigest != "" || len(l.Names) > 0 {
-			continue
-		}
-		if only != nil && only(l.ID) || only == nil && time.Since(l.Created) > strayLayerAge {
-			if s.lib.DeleteLayer(l.ID) == nil {
-				logrus.Infof("removed layer %s: the command that made it for a container was killed", l.ID)
-			}
-		}
-	}
+	return err
 }
 
 // containerLayer is the ID of a container's read-write layer.

@@ -148,27 +148,56 @@ func TestLiveClaimIsLeftAlone(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatalf("containers %v, %v", list, err)
 	}
-	s.ReleaseContainer(c.ID + removal)
+	s.release(c.ID + removal)
 	if left, _ := os.ReadDir(s.claimsDir()); len(left) > 0 {
 		t.Errorf("claims %v after the release", left)
 	}
 }
 
-// A reboot clears the claims with the run root.
-func TestLayerOfNoContainerIsKeptWhileItIsNew(t *testing.T) {
+// A reboot clears the run root, and ends all processes.
+func TestRebootWhileMakingAContainer(t *testing.T) {
 	s := open(t)
 	img := image(t, s, "localhost/a", files(t, "f"))
-	if _, err := s.lib.CreateLayer("", img.TopLayer, nil, "", true, &storage.LayerOptions{}); err != nil {
+	const id = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	deserted(t, s, id)
+	if _, err := s.lib.CreateLayer(containerLayer(id), img.TopLayer, nil, "", true, &storage.LayerOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	before, _ := s.lib.Layers()
-	if err := os.RemoveAll(s.claimsDir()); err != nil {
+	o := s.opts
+	o.RunRoot = t.TempDir()
+	after, err := Open(o)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again(t, s).ClaimContainer("x"); err != nil {
+	if _, err := after.Images(); err != nil {
 		t.Fatal(err)
 	}
-	if after, _ := s.lib.Layers(); len(after) != len(before) {
-		t.Errorf("%d layers of %d are left", len(after), len(before))
+	if after.lib.Exists(containerLayer(id)) {
+		t.Error("the layer is still there")
+	}
+}
+
+// Somebody who looks for claims of killed processes may come upon one that is
+// not locked yet.
+func TestClaimWhileOthersLook(t *testing.T) {
+	s := open(t)
+	other := again(t, s)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 20000 {
+			other.endClaims()
+		}
+	}()
+	for {
+		if err := s.claim("c"); err != nil {
+			t.Fatal(err)
+		}
+		s.release("c")
+		select {
+		case <-done:
+			return
+		default:
+		}
 	}
 }

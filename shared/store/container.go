@@ -122,7 +122,7 @@ func (s *Store) CreateContainer(n NewContainer) (Container, error) {
 	if err := s.ClaimContainer(n.ID); err != nil {
 		return Container{}, fmt.Errorf("create container: %w", err)
 	}
-	defer s.ReleaseContainer(n.ID)
+	defer s.release(n.ID)
 	c, err := s.lib.CreateContainer(n.ID, n.Names, image, containerLayer(n.ID), n.Metadata, opts)
 	if err != nil {
 		return Container{}, s.conflict(n, err)
@@ -224,7 +224,7 @@ func (s *Store) SetContainerData(id, key string, data []byte) error {
 	err := s.claim(id + changing)
 	if err == nil {
 		err = s.lib.SetContainerBigData(id, key, data)
-		s.ReleaseContainer(id + changing)
+		s.release(id + changing)
 	}
 	if err != nil {
 		return fmt.Errorf("write %q of container %q: %w", key, id, classify(err))
@@ -265,7 +265,7 @@ func (s *Store) RemoveContainer(id string) error {
 	err := s.claim(id + removal)
 	if err == nil {
 		err = classify(s.lib.DeleteContainer(id))
-		s.ReleaseContainer(id + removal)
+		s.release(id + removal)
 	}
 	if err != nil {
 		return fmt.Errorf("remove container %q: %w", id, err)

@@ -110,6 +110,9 @@ func TestContainers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if c.LayerID != containerLayer(c.ID) {
+		t.Error("the layer has another ID than the one by which a killed creation is undone")
+	}
 	var conflict *ConflictError
 	if _, err := s.CreateContainer(NewContainer{Names: []string{"k1"}, ImageID: img.ID}); !errors.As(err, &conflict) || conflict.Owner != c.ID || !errors.Is(err, errdef.ErrConflict) {
 		t.Errorf("taken name: %v", err)

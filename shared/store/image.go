@@ -223,7 +223,7 @@ func (s *Store) CreateImage(n NewImage) (Image, error) {
 	if err := s.claim(id + imaging); err != nil {
 		return Image{}, fmt.Errorf("create image %q: %w", id, err)
 	}
-	defer s.ReleaseContainer(id + imaging)
+	defer s.release(id + imaging)
 	i, err := s.lib.CreateImage(id, n.Names, n.TopLayer, metadata, &storage.ImageOptions{
 		CreationDate: n.Created,
 		Digest:       md,
