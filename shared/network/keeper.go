@@ -7,13 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 
 	"github.com/podsuite/podsuite/shared/carried"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network/names"
-	"golang.org/x/sys/unix"
 )
 
 // image holds the keeper's program, put there by `make build`.
@@ -73,22 +71,22 @@ func (m *Manager) startKeeper() error {
 		return err
 	}
 	defer program.Close()
-	// Clear of the descriptors that the child gets.
-	fd, err := unix.FcntlInt(program.Fd(), unix.F_DUPFD_CLOEXEC, 10)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
 	listen, err := names.Listen(m.namesDir())
 	if err != nil {
 		return err
 	}
 	defer listen.Close()
-	cmd := exec.Command("/proc/self/fd/"+strconv.Itoa(fd), m.namesDir())
+	files := []*os.File{listen}
+	path, done, err := carried.Path(program, files)
+	if err != nil {
+		return err
+	}
+	defer done()
+	cmd := exec.Command(path, m.namesDir())
 	cmd.Args[0] = "podman-keeper"
 	cmd.Dir = "/"
 	cmd.Env = []string{"GOMAXPROCS=1", "GOGC=50"}
-	cmd.ExtraFiles = []*os.File{listen}
+	cmd.ExtraFiles = files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return err

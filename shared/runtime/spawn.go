@@ -100,30 +100,27 @@ func spawn(p *program, streams [3]*os.File, extra []*os.File) (_ *spawned, err e
 		return nil, err
 	}
 	defer null.Close()
-	var files []uintptr
-	for _, s := range streams {
-		if s == nil {
-			s = null
+	var files []*os.File
+	for _, f := range streams {
+		if f == nil {
+			f = null
 		}
-		files = append(files, s.Fd())
+		files = append(files, f)
 	}
-	for _, group := range [][]*os.File{extra, {theirs, program}, p.files} {
-		for _, f := range group {
-			files = append(files, f.Fd())
-		}
-	}
-	// The child lays out its descriptors before it executes the image: from 0
-	// up to the number of files, by way of as many above the highest of them.
-	// The image's own must be in neither range.
-	fd, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, max(int(slices.Max(files)), len(files))+len(files)+8)
+	files = slices.Concat(files, extra, []*os.File{theirs, program}, p.files)
+	path, done, err := carried.Path(image, files)
 	if err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("start container init: %w", err)
 	}
-	defer unix.Close(fd)
+	defer done()
+	fds := make([]uintptr, len(files))
+	for i, f := range files {
+		fds[i] = f.Fd()
+	}
 	argv := make([]string, 1+p.keep)
 	argv[0] = "container-init"
-	pid, err := syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", fd), argv, &syscall.ProcAttr{Files: files, Env: []string{}})
+	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{Files: fds, Env: []string{}})
 	if err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("start container init: %w", err)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/podsuite/podsuite/podman/engine/monitor/wire"
+	"github.com/podsuite/podsuite/shared/carried"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"golang.org/x/sys/unix"
 )
@@ -42,14 +43,13 @@ func Prepare(image *os.File, dir string, held []*os.File) (*Launcher, error) {
 	}
 	defer listen.Close()
 	files := append([]*os.File{theirs, listen}, held...)
-	// Clear of the descriptors that the child gets.
-	program, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, fdControl+len(files))
+	program, done, err := carried.Path(image, files)
 	if err != nil {
 		conn.Close()
 		return fail(err)
 	}
-	defer unix.Close(program)
-	cmd := exec.Command("/proc/self/fd/" + strconv.Itoa(program))
+	defer done()
+	cmd := exec.Command(program)
 	cmd.Args = []string{launcherName}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = files
