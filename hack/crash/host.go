@@ -117,7 +117,7 @@ func (h *host) renew() error {
 		return fmt.Errorf("start over: %w: %s", err, out)
 	}
 	for _, s := range scenarios {
-		if s.needs != "" && h.registry == nil {
+		if s.remote && h.registry == nil {
 			continue
 		}
 		if _, err := h.attempt(s, killing{}); err != nil {

@@ -71,7 +71,7 @@ type campaign struct {
 
 func (c *campaign) run(only string, at int, all bool) error {
 	chosen := slices.DeleteFunc(slices.Clone(scenarios), func(s scenario) bool {
-		return only != "" && s.name != only || strings.HasPrefix(s.needs, "registry") && c.host.registry == nil
+		return only != "" && s.name != only || s.remote && c.host.registry == nil
 	})
 	if len(chosen) == 0 {
 		return fmt.Errorf("no scenario %q", only)

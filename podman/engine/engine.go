@@ -42,8 +42,9 @@ type Options struct {
 func Open(o Options) (*Engine, error) {
 	s := o.Config.Storage
 	e := &Engine{Config: o.Config, Self: o.Self, oneShot: o.OneShot}
-	st, err := store.Open(store.Options{Healed: func(id string) { lock.Forget(e.runDir("locks"), id) }, GraphRoot: s.GraphRoot, RunRoot: s.RunRoot, Driver: s.Driver,
-		DriverOptions: s.DriverOptions, ImageStore: s.ImageStore, TransientStore: s.TransientStore})
+	st, err := store.Open(store.Options{GraphRoot: s.GraphRoot, RunRoot: s.RunRoot, Driver: s.Driver,
+		DriverOptions: s.DriverOptions, ImageStore: s.ImageStore, TransientStore: s.TransientStore,
+		Healed: func(id string) { lock.Forget(e.runDir("locks"), id) }})
 	if err != nil {
 		return nil, err
 	}

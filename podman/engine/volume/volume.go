@@ -193,6 +193,15 @@ func (d *Dir) List() ([]Volume, error) {
 
 // Remove deletes a volume with its data.
 func (d *Dir) Remove(name string) error {
+	// What is mounted there is not the volume's to delete. A mount that hangs
+	// must not hold up changes of other volumes.
+	v, err := d.Get(name)
+	if err == nil && v.NeedsMount() {
+		err = v.Unmount()
+	}
+	if err != nil {
+		return err
+	}
 	gone, err := d.takeAway(name)
 	if err != nil {
 		return err
@@ -214,9 +223,8 @@ func (d *Dir) takeAway(name string) (gone string, err error) {
 	if err != nil {
 		return "", err
 	}
-	// What is mounted there is not the volume's to delete.
 	if v.NeedsMount() {
-		if err := v.Unmount(); err != nil {
+		if err := v.Unmount(); err != nil { // of a mount since then
 			return "", err
 		}
 	}
