@@ -52,7 +52,7 @@ func (d *Dir) facts(name string) string {
 // Get looks a volume up by its name.
 func (d *Dir) Get(name string) (Volume, error) {
 	data, err := os.ReadFile(d.facts(name))
-	if errors.Is(err, fs.ErrNotExist) {
+	if strings.HasPrefix(name, ".") || errors.Is(err, fs.ErrNotExist) {
 		return Volume{}, errdef.Newf(errdef.ErrNotFound, "no such volume %s", name)
 	}
 	var v Volume

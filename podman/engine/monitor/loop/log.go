@@ -39,8 +39,8 @@ func (l *logger) flush() {
 
 const timeFormat = "2006-01-02T15:04:05.000000000-07:00"
 
-// write logs one chunk of output, with one system call unless the file is limited. A full disk loses log
-// lines, never the container.
+// write logs one chunk of output, with one system call unless the file is
+// limited. A full disk loses log lines, never the container.
 func (l *logger) write(kind byte, chunk []byte) {
 	if l.fd < 0 {
 		return
