@@ -110,7 +110,11 @@ func (c *copier) run(ctx context.Context) (Result, error) {
 	if m, ok := c.dst.(transport.Mounter); ok {
 		m.MountFrom(c.src, c.cache.place)
 	}
-	m, err := c.all(ctx)
+	var m transport.Manifest
+	err := c.compressible()
+	if err == nil {
+		m, err = c.all(ctx)
+	}
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -197,4 +201,19 @@ func Choose(index *v1.IndexManifest, p v1.Platform) (v1.Descriptor, error) {
 		return v1.Descriptor{}, errdef.Newf(errdef.ErrNotFound, "no image found in image index for architecture %q, variant %q, OS %q", p.Architecture, p.Variant, p.OS)
 	}
 	return *found, nil
+}
+
+// compressible tells whether there can be layers of the format that was asked
+// for.
+func (c *copier) compressible() error {
+	if !c.ForceCompress || !isZstd(c.CompressFormat) {
+		return nil
+	}
+	if _, ok := c.dst.(transport.Plain); ok {
+		return errdef.Newf(errdef.ErrInvalid, "compression format %q: the destination holds uncompressed layers only", c.CompressFormat)
+	}
+	if c.Format == FormatV2S2 {
+		return errdef.Newf(errdef.ErrInvalid, "compression format %q: images of the format %q have no such layers", c.CompressFormat, c.Format)
+	}
+	return nil
 }

@@ -306,6 +306,20 @@ func TestChunkedLayers(t *testing.T) {
 	}
 }
 
+// What no layer there can have is refused, not left out.
+func TestImpossibleCompression(t *testing.T) {
+	w := newWorld(t)
+	w.layout("src", 1, "amd64")
+	for dst, format := range map[string]string{"docker-archive:DIR/x.tar": "", "dir:DIR/x": FormatV2S2} {
+		for _, compression := range []string{"zstd", "zstd:chunked"} {
+			if _, err := w.copy(dst, "oci:DIR/src", func(o *Options) { o.Format, o.CompressFormat, o.ForceCompress = format, compression, true }); !errors.Is(err, errdef.ErrInvalid) {
+				t.Errorf("%s to %s: %v", compression, dst, err)
+			}
+		}
+		w.mustCopy(dst, "oci:DIR/src", func(o *Options) { o.Format, o.CompressFormat, o.ForceCompress = format, "gzip", true })
+	}
+}
+
 func TestLists(t *testing.T) {
 	w := newWorld(t)
 	amd, arm := w.layout("amd", 1, "amd64"), w.layout("arm", 2, "arm64")
