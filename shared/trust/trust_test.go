@@ -159,7 +159,11 @@ func TestSetKeepsTheRest(t *testing.T) {
 	if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set := func(r Rule) error { return Set(nil, path, r) }
+	link := filepath.Join(t.TempDir(), "link.json")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	set := func(r Rule) error { return Set(nil, link, r) }
 	if err := set(Rule{Scope: "*.b.test", Type: "signedBy", Keys: []string{"/one", "/two"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +181,9 @@ func TestSetKeepsTheRest(t *testing.T) {
 	}
 	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("permissions: %v, %v", fi.Mode(), err)
+	}
+	if fi, err := os.Lstat(link); err != nil || fi.Mode().Type() != os.ModeSymlink {
+		t.Errorf("the link became %v, %v", fi.Mode(), err)
 	}
 	before, _ := os.ReadFile(path)
 	for _, r := range []Rule{{Scope: "http://a", Type: "reject"}, {Scope: "a.test", Type: "signedBy"}, {Scope: "a.test", Type: "accept", Keys: []string{"k"}}} {
