@@ -16,7 +16,7 @@ INITFLAGS := -std=gnu11 -Wall -Wextra -Werror -Os -static -nostdlib -ffreestandi
 	-Wl,--build-id=none -Wl,-z,noseparate-code -s
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall quickstart test test-short crash-test lint bench docs clean deps $(TOOLS:%=bin/%)
+.PHONY: help build install uninstall quickstart test test-short crash-test fuzz lint bench docs clean deps $(TOOLS:%=bin/%)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ test: build ## run all tests; those that need root say so when they are skipped
 
 test-short: $(IMAGES) ## run the unit tests
 	$(GO) test -tags "$(TAGS)" -short $(TESTFLAGS) work
+
+fuzz: $(IMAGES) ## feed the parsers with mutated input; FUZZTIME= says for how long each, FUZZ= which
+	@GO=$(GO) TAGS="$(TAGS)" hack/fuzz "$(or $(FUZZ),.)" "$(or $(FUZZTIME),20s)"
 
 crash-test: build ## kill commands at every change they make and look at what is left; POINTS=, SEED=, SCENARIO= narrow it
 	@hack/deps test
