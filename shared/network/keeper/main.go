@@ -23,8 +23,11 @@ func main() {
 		os.Stderr.WriteString("podman-keeper: started by podman only\n")
 		os.Exit(2)
 	}
-	// Whatever else the starting command was given is not this process's to hold.
+	// Whatever else the starting command was given is not this process's to hold;
+	// this comes before anything that opens files.
 	unix.CloseRange(fdListen+1, ^uint(0), 0)
+	// As lists of processes call it: otherwise by the number of a descriptor.
+	_ = os.WriteFile("/proc/self/comm", []byte("podman-keeper"), 0)
 	file := os.NewFile(fdListen, "control")
 	listener, err := net.FileListener(file)
 	if err != nil {

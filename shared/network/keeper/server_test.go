@@ -239,6 +239,13 @@ func TestForward(t *testing.T) {
 		}
 		says("192.0.2.66")(m)
 	})
+	answered := 0
+	mistakes := upstream(t, func(m *dnsmessage.Message) { // another name than that which was asked for
+		if answered++; answered == 1 {
+			m.Questions[0].Name = dnsmessage.MustNewName("example.com.")
+		}
+		says("192.0.2.67")(m)
+	})
 	q, err := parse(query(t, "example.org.", dnsmessage.TypeA))
 	if err != nil {
 		t.Fatal(err)
@@ -253,11 +260,23 @@ func TestForward(t *testing.T) {
 		{[]netip.AddrPort{refuses, good}, "Success 192.0.2.1"},
 		{[]netip.AddrPort{refuses}, "Refused"},
 		{[]netip.AddrPort{forges, good}, "Success 192.0.2.1"},
+		{[]netip.AddrPort{mistakes, good}, "Success 192.0.2.1"},
 		{nil, "ServerFailure"},
 	} {
 		if got := describe(t, f.ask("udp", try.servers, q)); got != try.want {
 			t.Errorf("%v: %q, want %q", try.servers, got, try.want)
 		}
+	}
+}
+
+// TestNobodyAsksItself has a host that asks a network's name server.
+func TestNobodyAsksItself(t *testing.T) {
+	s, v := newServer(t.TempDir()), newView()
+	own := netip.AddrPortFrom(addr("10.1.0.1"), 53)
+	v.at[own] = &zone{table: names.Table{Servers: []netip.Addr{own.Addr(), addr("192.0.2.1")}}}
+	s.view.Store(v)
+	if got := fmt.Sprint(s.servers(own, addr("10.1.0.2"))); got != "[192.0.2.1:53]" {
+		t.Error(got)
 	}
 }
 
@@ -278,6 +297,11 @@ func TestOneClientLeavesRoom(t *testing.T) {
 		t.Fatal("another is kept from asking")
 	}
 	<-done
+	for i := perClient; f.start(addr(fmt.Sprintf("10.1.1.%d", i/perClient)), func() { <-block }); i++ {
+		if i > perKeeper {
+			t.Fatal("all of them have more questions waiting than they may")
+		}
+	}
 	close(block)
 }
 
