@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -150,6 +151,9 @@ func ParseMount(text string) (Mount, error) {
 	}
 	for _, field := range fields {
 		key, value, hasValue := strings.Cut(field, "=")
+		if !m.takes(strings.ToLower(key)) {
+			return m, errdef.Newf(errdef.ErrInvalid, "type=%s has no key %q", m.Type, key)
+		}
 		if err := m.set(strings.ToLower(key), value, hasValue); err != "" {
 			return m, errdef.Newf(errdef.ErrInvalid, "%s %q", err, field)
 		}
@@ -173,6 +177,30 @@ func ParseMount(text string) (Mount, error) {
 		m.Target = "/run/secrets/" + m.ID
 	}
 	return m, nil
+}
+
+// takes tells whether the key means anything for mounts of the type.
+func (m *Mount) takes(key string) bool {
+	var types []string
+	switch key {
+	case "source", "src":
+		types = []string{"bind", "cache", "secret"}
+	case "from", "ro", "readonly":
+		types = []string{"bind", "cache"}
+	case "id", "mode", "uid", "gid":
+		types = []string{"cache", "secret", "ssh"}
+	case "required":
+		types = []string{"secret", "ssh"}
+	case "sharing":
+		types = []string{"cache"}
+	case "size":
+		types = []string{"tmpfs"}
+	case "env":
+		types = []string{"secret"}
+	default:
+		return true
+	}
+	return slices.Contains(types, m.Type)
 }
 
 // set takes one key of a mount and says what is wrong with it, if anything.
