@@ -44,14 +44,17 @@ func ParseCachePlace(text string) (CachePlace, error) {
 		}
 	}
 	switch values["type"] {
+	case "local":
+		if values["src"] != "" && values["dest"] != "" {
+			return CachePlace{}, errdef.Newf(errdef.ErrInvalid, "%q: src and dest are one directory: want one of them", text)
+		}
+		return cacheLayout(values["src"] + values["dest"])
 	case "registry":
 		name := values["ref"]
 		if n, err := ref.Parse(name); err == nil && n.Digest == "" {
 			name = n.Repository().String() // docker keeps one image of a tag, here each step has one
 		}
 		return cacheRepository(name)
-	case "local":
-		return cacheLayout(values["src"] + values["dest"])
 	}
 	return CachePlace{}, errdef.Newf(errdef.ErrUnsupported, "%q: a cache of the type %q is not supported: want registry or local", text, values["type"])
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -10,13 +11,11 @@ import (
 	"github.com/podsuite/podsuite/buildah/buildcmd"
 	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
-	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/manifestlist"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/registry"
-	"github.com/podsuite/podsuite/shared/store"
 )
 
 // copyFlags are the options that pull and push share.
@@ -141,12 +140,10 @@ func newPush(a *app) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("pushing image %q to %q: %w", args[0], shown(args[0], destination), err)
 			}
-			if remove {
-				if err := removePushed(st, cfg, args[0]); err != nil {
-					return err
-				}
+			if err := digestFile.Write(result.Digest()); err != nil || !remove {
+				return err
 			}
-			return digestFile.Write(result.Digest())
+			return (&remover{st: st, cfg: cfg, out: io.Discard}).name(args[0]) // other names stay
 		},
 	}
 	o.bind(cmd, "push")
@@ -169,15 +166,6 @@ func pushImage(ctx context.Context, lists manifestlist.Lists, image, destination
 		}
 	}
 	return imgcopy.Push(ctx, lists.Store, lists.Config, image, destination, p)
-}
-
-// removePushed removes the image, or list, with all of its names.
-func removePushed(st *store.Store, cfg *config.Config, name string) error {
-	image, err := imgcopy.ResolveLocal(st, cfg, name)
-	if err == nil {
-		_, err = st.RemoveImage(image.ID)
-	}
-	return err
 }
 
 // shown is a push's destination as messages name it.
