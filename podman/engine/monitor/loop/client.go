@@ -85,11 +85,12 @@ func (m *monitor) congested() bool {
 	return false
 }
 
-func (m *monitor) accept() {
+func (m *monitor) accept() bool {
 	fd, _, err := unix.Accept4(m.spec.Listen, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	if err == nil {
 		m.clients = append(m.clients, &client{fd: fd})
 	}
+	return err == nil
 }
 
 // reap drops the clients that are gone.

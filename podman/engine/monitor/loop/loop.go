@@ -161,8 +161,8 @@ func (m *monitor) wait(timeout int) {
 		m.serve(c, m.fds[fixed+i].Revents)
 	}
 	m.reap()
-	if m.fds[1].Revents != 0 {
-		m.accept()
+	if m.fds[1].Revents != 0 && m.accept() {
+		return // the next look finds what the client has sent already
 	}
 	if m.fds[2].Revents != 0 {
 		m.writeInput()
