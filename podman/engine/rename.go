@@ -23,9 +23,15 @@ func (e *Engine) Rename(nameOrID, name string) error {
 		if err := e.Store.RenameContainer(c.ID, name); err != nil {
 			return nameTaken(name, err)
 		}
+		old := *c
 		c.Name = name
 		if err := e.saveConfig(c); err != nil {
 			return err
+		}
+		if s := e.status(c.ID); s.Running() {
+			if err := errors.Join(e.nameInPod(&old, false), e.nameInPod(c, true)); err != nil {
+				return err
+			}
 		}
 		e.event(containerEvent(c, "rename"))
 		return nil
