@@ -57,7 +57,7 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 	}
 	for _, file := range []struct{ dir, name, to string }{{network, "resolv.conf", "/etc/resolv.conf"}, {network, "hosts", "/etc/hosts"},
 		{dir, "hostname", "/etc/hostname"}, {dir, "containerenv", "/run/.containerenv"}} {
-		if !taken[file.to] && !(c.Network.NoHosts && file.name == "hosts") {
+		if !taken[file.to] && !(c.Network.NoHosts && file.name == "hosts") && !(c.Network.NoResolvConf && file.name == "resolv.conf") {
 			spec.Mounts = append(spec.Mounts, specs.Mount{Destination: file.to, Type: "bind", Source: filepath.Join(file.dir, file.name),
 				Options: options})
 		}

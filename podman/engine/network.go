@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,9 +42,28 @@ func (e *Engine) openNetworks(dir string) (*network.Manager, error) {
 // else is asked for.
 func (e *Engine) defaultNetwork() string { return first(e.Config.Network.DefaultNetwork, "podman") }
 
+// setDNS checks the name servers; none alone leaves the image's resolv.conf.
+func setDNS(n *container.Network) error {
+	if slices.Equal(n.DNS, []string{"none"}) {
+		n.DNS, n.NoResolvConf = nil, true
+	}
+	for _, server := range n.DNS {
+		if server == "none" {
+			return errdef.Newf(errdef.ErrInvalid, "none is not allowed to be specified with other DNS ip addresses")
+		}
+		if _, err := netip.ParseAddr(server); err != nil {
+			return errdef.Newf(errdef.ErrInvalid, "%s is not an ip address", server)
+		}
+	}
+	return nil
+}
+
 // setNetwork reads the network mode, the published ports and the names.
 func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.Config) error {
 	n := container.Network{DNS: req.DNS, DNSSearch: req.DNSSearch, DNSOptions: req.DNSOptions, NoHosts: e.Config.Containers.NoHosts || req.NoHosts}
+	if err := setDNS(&n); err != nil {
+		return err
+	}
 	if err := e.setNetworkMode(&n, req); err != nil {
 		return err
 	}

@@ -116,7 +116,7 @@ func (e *Engine) InspectPod(nameOrID string) (*PodInfo, error) {
 func (info *PodInfo) infra(e *Engine, c *container.Config) {
 	n := &c.Network
 	i := &PodInfra{PortBindings: portInfo(n.Ports), HostNetwork: n.Mode == "host", DNSServer: n.DNS, DNSSearch: n.DNSSearch, DNSOption: n.DNSOptions,
-		NoManageHosts: n.NoHosts, HostAdd: n.AddHosts, PidNS: first(c.PIDMode, "private"), UserNS: "host", UtsNS: first(c.UTSMode, "private")}
+		NoManageResolvConf: n.NoResolvConf, NoManageHosts: n.NoHosts, HostAdd: n.AddHosts, PidNS: first(c.PIDMode, "private"), UserNS: "host", UtsNS: first(c.UTSMode, "private")}
 	ep := e.endpoint(c)
 	for _, name := range ep.Order() {
 		i.Networks = append(i.Networks, name)

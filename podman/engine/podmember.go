@@ -176,7 +176,7 @@ func (in *membership) add(c *container.Config) error {
 		c.Hostname = p.HostName()
 	}
 	if c.Network.Mode == joined {
-		c.PodPorts, c.Network.NoHosts = in.infra.Network.Ports, in.infra.Network.NoHosts
+		c.PodPorts, c.Network.NoHosts, c.Network.NoResolvConf = in.infra.Network.Ports, in.infra.Network.NoHosts, in.infra.Network.NoResolvConf
 	}
 	if p.Shares("cgroup") {
 		c.CgroupNSMode = joined

@@ -180,6 +180,7 @@ type Network struct {
 	AddHosts     []string                      `json:"addHosts,omitempty"`     // "name[;name...]:address"
 	PastaOptions []string                      `json:"pastaOptions,omitempty"` // words for pasta's command line
 	NoHosts      bool                          `json:"noHosts,omitempty"`      // the image's /etc/hosts stays as it is
+	NoResolvConf bool                          `json:"noResolvConf,omitempty"` // likewise
 }
 
 // Security is what the container may do.
