@@ -119,6 +119,9 @@ func (e *Engine) newPod(req *PodRequest) (*pod.Pod, error) {
 	if err := setShare(p, req); err != nil {
 		return nil, err
 	}
+	if err := setSecurity(new(container.Config), &CreateRequest{SecurityOpt: p.SecurityOpt}, nil); err != nil {
+		return nil, err
+	}
 	for _, file := range req.LabelFiles {
 		lines, err := readLines(file)
 		if err != nil {
@@ -206,6 +209,11 @@ func setShare(p *pod.Pod, req *PodRequest) error {
 		p.Share = nil
 	} else if !slices.Contains(p.Share, "net") && len(c.Publish) > 0 {
 		return errdef.Newf(errdef.ErrInvalid, "published ports need a shared network: add net to --share")
+	}
+	for _, o := range []struct{ flag, value, kind string }{{"pid", c.PID, "pid"}, {"uts", c.UTS, "uts"}, {"shm-size", c.ShmSize, "ipc"}} {
+		if o.value != "" && !slices.Contains(p.Share, o.kind) {
+			return errdef.Newf(errdef.ErrInvalid, "--%s has no effect on containers with %s namespaces of their own: add %s to --share", o.flag, o.kind, o.kind)
+		}
 	}
 	return nil
 }

@@ -88,8 +88,10 @@ func (p *Pod) each(keep func(*Container) bool, doing string, do func(*Container)
 	return errs
 }
 
+// podError says which container an error is about, whose own exit status isn't
+// the pod command's.
 func podError(doing string, p *Pod, c *Container, err error) error {
-	return fmt.Errorf("error %s container %s from pod %s: %w", doing, c.ID, p.ID, err)
+	return &errdef.Exit{Code: 125, Err: fmt.Errorf("error %s container %s from pod %s: %w", doing, c.ID, p.ID, err)}
 }
 
 // StopPod stops the pod's containers, all at the same time, and then the infra
