@@ -33,6 +33,9 @@ func (e *Engine) setRun(c *container.Config, req *CreateRequest, _ *v1.Config) e
 	if _, err := zoneFile(c.Timezone); err != nil {
 		return err
 	}
+	if req.CgroupNS == "private" && !runtime.PrivateCgroups() {
+		return errdef.Newf(errdef.ErrUnsupported, "--cgroupns private needs control groups of version 2, which this system doesn't use")
+	}
 	switch mode := first(req.CgroupNS, conf.CgroupNS); mode {
 	case "", "private", "host":
 		c.CgroupNSMode = first(c.CgroupNSMode, mode) // a pod's comes first

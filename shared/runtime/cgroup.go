@@ -42,6 +42,10 @@ func parentOf(opts Options) string {
 	return parent
 }
 
+// PrivateCgroups says whether a container can have a cgroup namespace of its
+// own.
+func PrivateCgroups() bool { return cgroups.IsCgroup2UnifiedMode() }
+
 // unprivileged tells that this process lacks the rights of the real root.
 func unprivileged() bool {
 	return os.Geteuid() != 0 || userns.RunningInUserNS()

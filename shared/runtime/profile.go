@@ -97,7 +97,7 @@ func Namespaces(p Profile) []specs.LinuxNamespace {
 	add(p.HostIPC, specs.IPCNamespace)
 	add(p.HostUTS, specs.UTSNamespace)
 	// A cgroup namespace shows v1's many hierarchies no better, so only v2.
-	add(p.HostCgroup || !cgroups.IsCgroup2UnifiedMode(), specs.CgroupNamespace)
+	add(p.HostCgroup || !PrivateCgroups(), specs.CgroupNamespace)
 	return ns
 }
 
