@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -248,4 +250,25 @@ func FuzzLayer(f *testing.F) {
 		_, _ = Layer(context.Background(), root, io.LimitReader(bytes.NewReader(data), 1<<20), options())
 		untouched(t, outside)
 	})
+}
+
+// A sparse file's size is a few digits, and all of it would be written.
+func TestHugeSparseFile(t *testing.T) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	content := make([]byte, 512) // the list of what is no hole: nothing
+	copy(content, "0\n")
+	// The library writes no such records, so they get their names afterwards.
+	records := map[string]string{"GNX.sparse.major": "1", "GNX.sparse.minor": "0", "GNX.sparse.name": "huge", "GNX.sparse.realsize": strconv.Itoa(maxSparse + 1)}
+	if err := w.WriteHeader(&tar.Header{Name: "huge", Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(content)), PAXRecords: records}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	root, _ := victim(t)
+	layer := bytes.ReplaceAll(b.Bytes(), []byte("GNX."), []byte("GNU."))
+	if _, err := Layer(context.Background(), root, bytes.NewReader(layer), options()); err == nil || !strings.Contains(err.Error(), "the sparse file") {
+		t.Errorf("got %v", err)
+	}
 }
