@@ -197,12 +197,12 @@ func TestSetKeepsTheRest(t *testing.T) {
 }
 
 func TestGoverning(t *testing.T) {
-	p, err := Parse([]byte(`{"default":[{"type":"reject"}],"transports":{"docker":{"h.test:5000":[{"type":"reject"}],"h.test:5000/a":[{"type":"insecureAcceptAnything"}],"*.w.test":[{"type":"reject"}]}}}`))
+	p, err := Parse([]byte(`{"default":[{"type":"reject"}],"transports":{"docker":{"h.test:5000":[{"type":"reject"}],"h.test:5000/a":[{"type":"insecureAcceptAnything"}],"h.test:5000/a/d":[{"type":"reject"}],"*.w.test":[{"type":"reject"}]}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"h.test:5000/a/b:1": "h.test:5000/a", "h.test:5000/c": "h.test:5000", "x.w.test/y": "*.w.test", "none.test/a": DefaultScope, "h.test/a": DefaultScope,
+		"h.test:5000/a/b:1": "h.test:5000/a", "h.test:5000/a/d:1": "h.test:5000/a/d", "h.test:5000/a/d@sha256:1": "h.test:5000/a/d", "h.test:5000/c": "h.test:5000", "x.w.test/y": "*.w.test", "none.test/a": DefaultScope, "h.test/a": DefaultScope,
 	} {
 		if got := Governing(p.Entries(&Places{}), name); len(got) != 1 || got[0].Scope != want {
 			t.Errorf("%s: %+v, want %s", name, got, want)
