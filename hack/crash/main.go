@@ -47,7 +47,7 @@ func main() {
 	h, err := newHost(flag.Arg(0), *registry)
 	if err == nil {
 		defer h.close()
-		c := campaign{host: h, points: *points, rand: rand.New(rand.NewPCG(*seed, 0))}
+		c := campaign{host: h, points: *points, rand: rand.New(rand.NewPCG(*seed, 0)), reported: map[string]bool{}}
 		fmt.Println("seed", *seed)
 		err = c.run(*only, *at, *all)
 	}
@@ -62,11 +62,12 @@ func main() {
 
 // campaign is one round of the scenarios.
 type campaign struct {
-	host   *host
-	points int
-	rand   *rand.Rand
-	killed int
-	failed int
+	host     *host
+	points   int
+	rand     *rand.Rand
+	reported map[string]bool // differences from the unharmed host
+	killed   int
+	failed   int
 }
 
 func (c *campaign) run(only string, at int, all bool) error {
@@ -155,7 +156,12 @@ func (c *campaign) one(s scenario, k killing, before *view) error {
 	if err != nil {
 		return err
 	}
-	wrong = append(wrong, before.differences(after)...)
+	for _, d := range before.differences(after) {
+		if !c.reported[d] { // what is left over stays so in later rounds
+			wrong = append(wrong, d)
+		}
+		c.reported[d] = true
+	}
 	if len(wrong) == 0 {
 		return nil
 	}
@@ -169,9 +175,10 @@ func (c *campaign) one(s scenario, k killing, before *view) error {
 		fmt.Println("     " + strings.ReplaceAll(w, "\n", "\n     "))
 	}
 	if !broken {
-		*before = after
+		before.bytes = max(before.bytes, after.bytes)
 		return nil
 	}
+	clear(c.reported)
 	if err := c.host.renew(); err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 // Package wire is what a container's monitor and its clients say to each
 // other: one SOCK_SEQPACKET message is one byte of kind and a body. It is
-// linked into the lean monitor image, so it imports next to nothing.
+// linked into the monitor, so it imports next to nothing.
 package wire
 
 import (
