@@ -165,7 +165,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		return nil, err
 	}
 	steps := []func(*container.Config, *CreateRequest, *v1.Config) error{
-		e.setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, e.setNamespaces, e.setHostname, e.setUmask, e.setSecrets, e.setRequires, e.setRun,
+		e.setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, e.setNamespaces, e.setInit, setUsers, e.setHostname, e.setUmask, e.setSecrets, e.setRequires, e.setRun,
 	}
 	for _, step := range steps {
 		if err := step(c, req, &file.Config); err != nil {

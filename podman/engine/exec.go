@@ -76,7 +76,8 @@ func (e *Engine) Exec(ctx context.Context, nameOrID string, req ExecRequest) (st
 	if err != nil {
 		return 0, err
 	}
-	started, err := rt.Exec(ctx, c.ID, runtime.Process{Process: process, IO: pipes.theirs, ExtraFiles: extra})
+	pipes.theirs.ExtraFiles = extra
+	started, err := rt.Exec(ctx, c.ID, runtime.Process{Process: process, IO: pipes.theirs})
 	pipes.closeTheirs()
 	if err != nil {
 		return 0, &errdef.Exit{Code: runtime.ExitCode(err, 126), Err: err}

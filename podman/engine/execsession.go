@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/podsuite/podsuite/podman/engine/monitor"
+	"github.com/podsuite/podsuite/shared/errdef"
 )
 
 // execDir holds, in a container's directory on the run root, a file for each
@@ -82,8 +83,14 @@ func (e *Engine) CleanupExec(nameOrID, session string) error {
 // so many behind the standard ones, and single ones. The list is what the
 // process gets from descriptor 3 on; nil stays closed there.
 func preserved(count uint, single []uint) ([]*os.File, error) {
+	if count > 0 && len(single) > 0 {
+		return nil, errdef.Newf(errdef.ErrInvalid, "cannot specify both --preserve-fds and --preserve-fd")
+	}
 	last := 2 + count
 	for _, fd := range single {
+		if fd <= 2 {
+			return nil, &errdef.Exit{Code: 126, Err: errdef.Newf(errdef.ErrInvalid, "cannot preserve FD %d: the standard streams are attached, or not, by options of their own", fd)}
+		}
 		last = max(last, fd)
 	}
 	const limit = 1 << 16

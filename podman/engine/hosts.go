@@ -13,9 +13,32 @@ import (
 	"strings"
 
 	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network"
 	"github.com/podsuite/podsuite/shared/rootfs"
 )
+
+// setHostsFile decides whether the container gets an /etc/hosts, and what that
+// begins with.
+func (e *Engine) setHostsFile(n *container.Network, req *CreateRequest) (err error) {
+	n.NoHosts = req.NoHosts || !req.NoHostsSet && e.Config.Containers.NoHosts
+	switch n.HostsFile = req.HostsFile; {
+	case req.NoHosts && len(req.AddHosts) > 0:
+		return errdef.Newf(errdef.ErrInvalid, "--no-hosts and --add-host cannot be set together")
+	case req.NoHosts && n.HostsFile != "":
+		return errdef.Newf(errdef.ErrInvalid, "--no-hosts and --hosts-file cannot be set together")
+	case n.HostsFile == "", n.HostsFile == "image", n.HostsFile == "none":
+		return nil
+	}
+	n.NoHosts = false
+	if n.HostsFile, err = filepath.Abs(n.HostsFile); err == nil {
+		_, err = os.Stat(n.HostsFile)
+	}
+	if err != nil {
+		return errdef.Newf(errdef.ErrNotFound, "failed to create new hosts file: %w", err)
+	}
+	return nil
+}
 
 // writeNetworkFiles writes the container's hosts, resolv.conf and hostname.
 func (e *Engine) writeNetworkFiles(c *container.Config, status map[string]network.Status) error {
@@ -116,7 +139,7 @@ func (e *Engine) hostAddress(gateway []net.IP) string {
 func (e *Engine) baseHosts(c *container.Config) (string, error) {
 	var text []byte
 	var err error
-	switch from := e.Config.Containers.BaseHostsFile; from {
+	switch from := first(c.Network.HostsFile, e.Config.Containers.BaseHostsFile); from {
 	case "", "none":
 		return "", nil
 	case "image":

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,9 +28,9 @@ func (e *Engine) Inspect(nameOrID string) (*ContainerInfo, error) {
 	}
 	c.Name = firstName(found.Names)
 	s := e.status(c.ID)
-	args := c.Args()
+	args := c.FirstArgs()
 	dir := e.Store.ContainerRunDir(c.ID)
-	passwd := true
+	passwd := !c.NoPasswd
 	info := &ContainerInfo{ID: c.ID, Created: c.Created, Path: args[0], Args: args[1:], Image: c.ImageID, ImageName: c.Image, Name: c.Name,
 		StaticDir: e.Store.ContainerDir(c.ID), OCIRuntime: first(c.Runtime, "builtin"), Driver: e.Store.Driver(), ExecIDs: e.execIDs(c.ID),
 		Dependencies: list(c.Summary().Depends), KubeExitCodePropagation: "invalid", State: e.stateInfo(c, s), GraphDriver: e.graphInfo(found),
@@ -191,6 +192,7 @@ func (e *Engine) configInfo(c *container.Config) *ConfigInfo {
 		StopSignal: unix.SignalName(unix.Signal(c.StopSignal)), CreateCommand: c.CreatedBy, StopTimeout: c.StopTimeout,
 		Umask: fmt.Sprintf("%04o", c.Umask), Timeout: c.Timeout, SdNotifyMode: "container", Healthcheck: c.Health.Check, StartupHealthCheck: c.Health.Startup, HealthcheckOnFailureAction: first(c.Health.OnFailure, "none"),
 		HealthLogDestination: first(c.Health.Destination, "local"), HealthMaxLogCount: deref(c.Health.MaxCount, defaultLogCount), HealthMaxLogSize: deref(c.Health.MaxSize, defaultLogSize)}
+	info.AttachStdin, info.AttachStdout, info.AttachStderr = slices.Contains(c.Attach, "stdin"), slices.Contains(c.Attach, "stdout"), slices.Contains(c.Attach, "stderr")
 	for _, s := range c.Secrets {
 		if s.Type == container.SecretFile {
 			info.Secrets = append(info.Secrets, SecretMountInfo{s.Name, s.ID, s.UID, s.GID, s.Mode})
@@ -217,6 +219,7 @@ func (e *Engine) hostInfo(c *container.Config) *HostInfo {
 	if c.LogMax > 0 {
 		h.LogConfig.Size = units.HumanSize(float64(c.LogMax))
 	}
+	h.Init, h.HostsFile = c.Init, c.Network.HostsFile
 	h.RestartPolicy = RestartInfo{first(c.Restart.Policy, "no"), c.Restart.Retries}
 	if c.Security.NoNewPrivileges {
 		h.SecurityOpt = append(h.SecurityOpt, "no-new-privileges")

@@ -293,6 +293,7 @@ type HostInfo struct {
 	MemorySwap           int64
 	MemorySwappiness     int64
 	OomKillDisable       bool
+	Init                 bool `json:",omitempty"`
 	PidsLimit            int64
 	Ulimits              []UlimitInfo
 	CpuCount             uint64

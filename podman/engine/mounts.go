@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -57,9 +58,11 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 	}
 	for _, file := range []struct{ dir, name, to string }{{network, "resolv.conf", "/etc/resolv.conf"}, {network, "hosts", "/etc/hosts"},
 		{dir, "hostname", "/etc/hostname"}, {dir, "containerenv", "/run/.containerenv"}} {
-		if !taken[file.to] && !(c.Network.NoHosts && file.name == "hosts") && !(c.Network.NoResolvConf && file.name == "resolv.conf") {
-			spec.Mounts = append(spec.Mounts, specs.Mount{Destination: file.to, Type: "bind", Source: filepath.Join(file.dir, file.name),
-				Options: options})
+		if !taken[file.to] && !(c.Network.NoHosts && file.name == "hosts") && !(c.Network.NoResolvConf && file.name == "resolv.conf") && !(c.NoHostname && file.name == "hostname") {
+			for _, at := range append([]string{"/"}, c.ChrootDirs...) {
+				spec.Mounts = append(spec.Mounts, specs.Mount{Destination: path.Join(at, file.to), Type: "bind", Source: filepath.Join(file.dir, file.name),
+					Options: options})
+			}
 		}
 	}
 	if c.Security.ReadOnly && !c.NoReadOnlyTmpfs {

@@ -60,7 +60,11 @@ func setDNS(n *container.Network) error {
 
 // setNetwork reads the network mode, the published ports and the names.
 func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.Config) error {
-	n := container.Network{DNS: req.DNS, DNSSearch: req.DNSSearch, DNSOptions: req.DNSOptions, NoHosts: e.Config.Containers.NoHosts || req.NoHosts}
+	n := container.Network{DNS: req.DNS, DNSSearch: req.DNSSearch, DNSOptions: req.DNSOptions}
+	if err := e.setHostsFile(&n, req); err != nil {
+		return err
+	}
+	c.NoHostname = req.NoHostname
 	if err := setDNS(&n); err != nil {
 		return err
 	}

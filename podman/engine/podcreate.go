@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/podman/engine/lock"
 	"github.com/podsuite/podsuite/podman/engine/pod"
@@ -119,7 +120,7 @@ func (e *Engine) newPod(req *PodRequest) (*pod.Pod, error) {
 	if err := setShare(p, req); err != nil {
 		return nil, err
 	}
-	if err := setSecurity(new(container.Config), &CreateRequest{SecurityOpt: p.SecurityOpt}, nil); err != nil {
+	if err := setSecurity(new(container.Config), &CreateRequest{SecurityOpt: p.SecurityOpt}, new(v1.Config)); err != nil {
 		return nil, err
 	}
 	for _, file := range req.LabelFiles {
@@ -202,7 +203,7 @@ func setShare(p *pod.Pod, req *PodRequest) error {
 		case req.InfraName != "":
 			return errdef.Newf(errdef.ErrInvalid, "NoInfra and InfraName are mutually exclusive pod options: invalid pod spec")
 		case len(c.AddHosts) > 0 || c.Hostname != "" || len(c.DNS)+len(c.DNSOptions)+len(c.DNSSearch) > 0 || c.IP != "" || c.IP6 != "" || c.MAC != "" ||
-			len(c.NetworkAliases) > 0 || c.NoHosts || len(c.Sysctl) > 0 || len(c.Volumes) > 0 ||
+			len(c.NetworkAliases) > 0 || c.NoHosts || c.HostsFile != "" || c.NoHostname || len(c.Sysctl) > 0 || len(c.Volumes) > 0 ||
 			len(c.VolumesFrom) > 0 || len(c.Devices) > 0 || c.MonitorPidFile != "" || c.PID != "" || c.UTS != "" || c.ShmSize != "":
 			return errdef.Newf(errdef.ErrInvalid, "options on the network, the host's name, namespaces, volumes, devices and the monitor need an infra container: invalid pod spec")
 		}

@@ -94,9 +94,10 @@ func ReadPodIDFile(path string) (string, error) {
 // container is to be connected is how the pod is.
 func podFor(name string, req *CreateRequest) *PodRequest {
 	p := &PodRequest{Name: name, CreatedBy: req.CreatedBy, Container: CreateRequest{Network: req.Network, Publish: req.Publish,
-		DNS: req.DNS, DNSSearch: req.DNSSearch, DNSOptions: req.DNSOptions, AddHosts: req.AddHosts, IP: req.IP, IP6: req.IP6, MAC: req.MAC,
+		DNS: req.DNS, DNSSearch: req.DNSSearch, DNSOptions: req.DNSOptions, AddHosts: req.AddHosts, HostsFile: req.HostsFile, NoHosts: req.NoHosts, NoHostsSet: req.NoHostsSet, IP: req.IP, IP6: req.IP6, MAC: req.MAC,
 		NetworkAliases: req.NetworkAliases, Hostname: req.Hostname}}
 	req.Network, req.Publish, req.DNS, req.DNSSearch, req.DNSOptions, req.AddHosts = nil, nil, nil, nil, nil, nil
+	req.HostsFile, req.NoHosts, req.NoHostsSet = "", false, false
 	req.IP, req.IP6, req.MAC, req.NetworkAliases, req.Hostname = "", "", "", nil, ""
 	return p
 }
@@ -127,6 +128,7 @@ func (in *membership) check(e *Engine, req *CreateRequest) error {
 	}{
 		{len(req.Publish) > 0 || req.PublishAll, "published or exposed ports must be defined when the pod is created"},
 		{len(req.AddHosts) > 0, "extra host entries must be specified on the pod"},
+		{req.NoHosts || req.HostsFile != "", "the hosts file must be chosen when the pod is created"},
 		{req.IP != "" || req.IP6 != "" || req.MAC != "" || len(req.NetworkAliases) > 0, "networks must be defined when the pod is created"},
 		{len(req.DNS)+len(req.DNSSearch)+len(req.DNSOptions) > 0, "name servers must be defined when the pod is created"},
 	} {
@@ -174,6 +176,7 @@ func (in *membership) add(c *container.Config) error {
 	joined := "container:" + p.InfraID
 	if c.UTSMode == joined {
 		c.Hostname = p.HostName()
+		c.NoHostname = c.NoHostname || in.infra.NoHostname
 	}
 	if c.Network.Mode == joined {
 		c.PodPorts, c.Network.NoHosts, c.Network.NoResolvConf = in.infra.Network.Ports, in.infra.Network.NoHosts, in.infra.Network.NoResolvConf

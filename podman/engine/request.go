@@ -54,7 +54,17 @@ type CreateRequest struct {
 	CIDFile                 string
 
 	// What the user said themselves; else the configuration's value counts.
-	StopTimeoutSet, ReadOnlySet, PrivilegedSet bool
+	StopTimeoutSet, ReadOnlySet, PrivilegedSet, NoHostsSet bool
+
+	Init        *bool    // a first process that collects orphans; nil is the configuration's
+	InitPath    string   // another program of the host's for that; "" is the configured or our own one
+	NoPasswd    bool     // /etc/passwd and /etc/group stay as they are in the image
+	PasswdEntry string   // a line with $UID, $GID, $NAME, $USERNAME and $HOME; "" is the usual one
+	GroupEntry  string   // likewise, with $GID, $GROUPNAME and $USERLIST
+	ChrootDirs  []string // directories that get the network's files, too
+	Personality string   // LINUX or LINUX32
+	Attach      []string // what docker would attach to at the start: stdin, stdout, stderr; told by inspect
+	HostUsers   []string // names or numbers of the host's users that the container has, too
 
 	Pod       string   // a pod's name or ID, or new:NAME to make one
 	PodIDFile string   // a file with a pod's ID, instead
@@ -78,7 +88,9 @@ type CreateRequest struct {
 	DNSSearch      []string
 	DNSOptions     []string
 	AddHosts       []string
-	NoHosts        bool // /etc/hosts stays as it is in the image
+	NoHosts        bool   // /etc/hosts stays as it is in the image
+	HostsFile      string // what /etc/hosts begins with: a path, "image" or "none"; "" is the configured one
+	NoHostname     bool   // /etc/hostname stays as it is in the image
 	IP, IP6        string
 	MAC            string
 	NetworkAliases []string
@@ -88,9 +100,11 @@ type CreateRequest struct {
 	CapAdd      []string
 	CapDrop     []string
 	SecurityOpt []string
-	Sysctl      []string
-	Ulimits     []string
-	ShmSize     string
+	// SeccompPolicy is default, or image for the profile in the image's labels.
+	SeccompPolicy string
+	Sysctl        []string
+	Ulimits       []string
+	ShmSize       string
 
 	ResourceRequest
 

@@ -42,6 +42,20 @@ func (e *Engine) setRun(c *container.Config, req *CreateRequest, _ *v1.Config) e
 	default:
 		return errdef.Newf(errdef.ErrInvalid, "unrecognized namespace mode %s passed: choose host or private for --cgroupns", mode)
 	}
+	c.ChrootDirs, c.Attach = nil, req.Attach
+	for _, dirs := range req.ChrootDirs {
+		for dir := range strings.SplitSeq(dirs, ",") {
+			if !path.IsAbs(dir) {
+				return errdef.Newf(errdef.ErrInvalid, "invalid --chrootdirs %q: must be an absolute path in the container", dir)
+			}
+			c.ChrootDirs = append(c.ChrootDirs, path.Clean(dir))
+		}
+	}
+	switch c.Personality = strings.ToUpper(req.Personality); c.Personality {
+	case "", string(specs.PerLinux), string(specs.PerLinux32):
+	default:
+		return errdef.Newf(errdef.ErrInvalid, "unknown persona specified `%s`: choose LINUX or LINUX32", req.Personality)
+	}
 	return setDevices(c, slices.Concat(conf.Devices, req.Devices), req.DeviceRules)
 }
 

@@ -262,7 +262,7 @@ func (e *Engine) setNamespaces(c *container.Config, req *CreateRequest, _ *v1.Co
 	return nil
 }
 
-func setSecurity(c *container.Config, req *CreateRequest, _ *v1.Config) error {
+func setSecurity(c *container.Config, req *CreateRequest, image *v1.Config) error {
 	c.Security = container.Security{Privileged: req.Privileged, ReadOnly: req.ReadOnly, CapAdd: req.CapAdd, CapDrop: req.CapDrop}
 	for _, opt := range req.SecurityOpt {
 		key, value, ok := strings.Cut(opt, "=")
@@ -287,6 +287,9 @@ func setSecurity(c *container.Config, req *CreateRequest, _ *v1.Config) error {
 			return errdef.Newf(errdef.ErrInvalid, "invalid --security-opt 1: %q", opt)
 		}
 	}
+	if err := setSeccompPolicy(&c.Security, req.SeccompPolicy, image); err != nil {
+		return err
+	}
 	for _, kv := range req.Sysctl {
 		key, value, ok := strings.Cut(kv, "=")
 		if !ok {
@@ -298,6 +301,28 @@ func setSecurity(c *container.Config, req *CreateRequest, _ *v1.Config) error {
 		c.Sysctl[key] = value
 	}
 	return nil
+}
+
+// seccompLabel is the image's label that has a seccomp profile.
+const seccompLabel = "io.containers.seccomp.profile"
+
+// setSeccompPolicy takes the profile from the image, unless the user named one.
+func setSeccompPolicy(s *container.Security, policy string, image *v1.Config) error {
+	switch policy {
+	case "", "default":
+		return nil
+	case "image":
+	default:
+		return errdef.Newf(errdef.ErrInvalid, "invalid seccomp policy %q: valid policies are [\"default\" \"image\"]", policy)
+	}
+	if s.Seccomp != "" {
+		return nil
+	}
+	if s.SeccompText = image.Labels[seccompLabel]; s.SeccompText == "" {
+		return errdef.Newf(errdef.ErrInvalid, "no seccomp policy defined by image")
+	}
+	_, err := runtime.ParseSeccomp([]byte(s.SeccompText), nil)
+	return err
 }
 
 // ParseSignal reads a signal's name, with or without SIG, or its number.

@@ -27,7 +27,7 @@ func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	user, err := lookupUser(root, c.User, c.Groups)
+	user, err := prepareUser(c, root)
 	if err != nil {
 		return nil, &errdef.Exit{Code: 126, Err: err}
 	}
@@ -35,7 +35,7 @@ func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
 		return nil, err
 	}
 	spec.Root = &specs.Root{Path: root, Readonly: c.Security.ReadOnly}
-	spec.Process.Args, spec.Process.Cwd, spec.Process.Terminal = c.Args(), c.WorkDir, c.Terminal
+	spec.Process.Args, spec.Process.Cwd, spec.Process.Terminal = c.FirstArgs(), c.WorkDir, c.Terminal
 	spec.Process.Env = defaultEnv(c.Env, user, e.hostname(c))
 	spec.Process.User = user.spec()
 	spec.Process.User.Umask = &c.Umask
@@ -46,6 +46,9 @@ func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
 		return nil, err
 	}
 	spec.Annotations = c.Annotations
+	if c.Personality != "" {
+		spec.Linux.Personality = &specs.LinuxPersonality{Domain: specs.LinuxPersonalityDomain(c.Personality)}
+	}
 	if c.UTSMode == "" {
 		spec.Hostname = e.hostname(c)
 	}
@@ -58,7 +61,10 @@ func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
 	if err := e.addMounts(c, spec, root); err != nil {
 		return nil, err
 	}
-	return spec, e.addSecrets(c, spec)
+	if err := e.addSecrets(c, spec); err != nil {
+		return nil, err
+	}
+	return spec, e.addInit(c, spec)
 }
 
 // baseSpec is the default specification with the container's namespaces,
@@ -71,16 +77,14 @@ func (e *Engine) baseSpec(c *container.Config) (*specs.Spec, error) {
 	s := &c.Security
 	p := runtime.Profile{Privileged: s.Privileged, Rootless: userns.Rootless(), Capabilities: caps, ShmSize: c.ShmSize,
 		HostNetwork: c.Network.Mode == "host", HostPID: c.PIDMode == "host", HostIPC: c.IPCMode == "host", HostUTS: c.UTSMode == "host",
-		HostCgroup: c.CgroupNSMode == "host", NoSeccomp: s.Seccomp != ""}
+		HostCgroup: c.CgroupNSMode == "host", NoSeccomp: s.Seccomp != "" || s.SeccompText != ""}
 	spec, err := runtime.DefaultSpec(p)
 	if err != nil {
 		return nil, err
 	}
-	if s.Seccomp != "" && s.Seccomp != "unconfined" {
-		profile, err := os.ReadFile(s.Seccomp)
-		if err != nil {
-			return nil, fmt.Errorf("opening seccomp profile failed: %w", err)
-		}
+	if profile, err := seccompProfile(s); err != nil {
+		return nil, err
+	} else if profile != nil {
 		if spec.Linux.Seccomp, err = runtime.ParseSeccomp(profile, caps); err != nil {
 			return nil, err
 		}
@@ -107,6 +111,21 @@ func (e *Engine) baseSpec(c *container.Config) (*specs.Spec, error) {
 	spec.Linux.MaskedPaths = append(slices.DeleteFunc(spec.Linux.MaskedPaths, hidden), s.Mask...)
 	spec.Linux.ReadonlyPaths = slices.DeleteFunc(spec.Linux.ReadonlyPaths, hidden)
 	return spec, nil
+}
+
+// seccompProfile is a profile other than the default one; nil for that or none.
+func seccompProfile(s *container.Security) ([]byte, error) {
+	if s.SeccompText != "" {
+		return []byte(s.SeccompText), nil
+	}
+	if s.Seccomp == "" || s.Seccomp == "unconfined" {
+		return nil, nil
+	}
+	profile, err := os.ReadFile(s.Seccomp)
+	if err != nil {
+		return nil, fmt.Errorf("opening seccomp profile failed: %w", err)
+	}
+	return profile, nil
 }
 
 // limit sets the control group and its limits, where this user has control
@@ -171,6 +190,7 @@ func (e *Engine) capabilities(s *container.Security, uid uint32) (*specs.LinuxCa
 
 // processUser is whom a process runs as.
 type processUser struct {
+	Name     string // "" where the container's passwd file has none
 	UID, GID uint32
 	Groups   []uint32
 	Home     string
@@ -186,7 +206,7 @@ func lookupUser(root, user string, groups []string) (*processUser, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &processUser{UID: uint32(u.UID), GID: uint32(u.GID), Home: u.Home, Groups: []uint32{uint32(u.GID)}}
+	p := &processUser{Name: u.Name, UID: uint32(u.UID), GID: uint32(u.GID), Home: u.Home, Groups: []uint32{uint32(u.GID)}}
 	for _, g := range u.Groups {
 		if g := uint32(g); g != p.GID {
 			p.Groups = append(p.Groups, g)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/podman/engine/lock"
@@ -24,7 +25,13 @@ type StartRequest struct {
 	CreateOnly bool // leave the process before its command
 	Streams    Streams
 
-	again bool // by the restart policy
+	// Descriptors of this process that the container's gets under the same
+	// numbers: so many behind the standard streams, or single ones.
+	PreserveFDs uint
+	PreserveFD  []uint
+
+	again  bool       // by the restart policy
+	passed []*os.File // those descriptors; nil ones are left out
 }
 
 // Start starts the container. Attached, it returns when the container has
@@ -39,13 +46,16 @@ func (e *Engine) Start(ctx context.Context, id string, req StartRequest) (status
 // while the container is made.
 func (e *Engine) Run(ctx context.Context, create *CreateRequest, start StartRequest) (c *container.Config, status int, err error) {
 	id := container.NewID()
+	if start.passed, err = preserved(start.PreserveFDs, start.PreserveFD); err != nil {
+		return nil, 0, err
+	}
 	var launcher *monitor.Launcher
 	if len(create.Publish) == 0 && !create.PublishAll { // a launcher inherits the reserved ports
 		if err := e.Store.ClaimContainer(id); err != nil {
 			return nil, 0, err
 		}
 		defer e.Store.ReleaseContainer(id)
-		if launcher, err = e.launcher(id, nil); err != nil {
+		if launcher, err = e.launcher(id, start.passed); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -60,8 +70,9 @@ func (e *Engine) Run(ctx context.Context, create *CreateRequest, start StartRequ
 	return c, status, err
 }
 
-// launcher starts the container's launcher.
-func (e *Engine) launcher(id string, ports []*os.File) (*monitor.Launcher, error) {
+// launcher starts the container's launcher. It inherits the files: those that
+// hold ports, then those for the container.
+func (e *Engine) launcher(id string, files []*os.File) (*monitor.Launcher, error) {
 	dir := e.Store.ContainerRunDir(id)
 	if err := mkdirPrivate(dir); err != nil {
 		return nil, err
@@ -71,7 +82,7 @@ func (e *Engine) launcher(id string, ports []*os.File) (*monitor.Launcher, error
 		return nil, err
 	}
 	defer program.Close()
-	return monitor.Prepare(program, dir, ports)
+	return monitor.Prepare(program, dir, files)
 }
 
 // startWith starts the container with a launcher that is up already, or nil.
@@ -163,7 +174,7 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 			return nil, &errdef.Exit{Code: 126, Err: err}
 		}
 		defer closeAll(ports)
-		if launcher, err = e.launcher(c.ID, ports); err != nil {
+		if launcher, err = e.launcher(c.ID, slices.Concat(ports, req.passed)); err != nil {
 			return nil, err
 		}
 	}
@@ -185,7 +196,7 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 	if err == nil {
 		var s session
 		s.terminal = c.Terminal
-		if s.pid, s.conn, err = launcher.Launch(e.launchRequest(c, len(ports), req.CreateOnly), req.Attach); err == nil {
+		if s.pid, s.conn, err = launcher.Launch(e.launchRequest(c, len(ports), &req), req.Attach); err == nil {
 			e.started(c, req)
 			if err := e.writePidFiles(c); err != nil {
 				cliout.Warn(os.Stderr, "%v", err)
@@ -247,12 +258,15 @@ func (e *Engine) connect(ctx context.Context, c *container.Config) error {
 }
 
 // launchRequest tells the launcher what to start and where to record it.
-func (e *Engine) launchRequest(c *container.Config, held int, createOnly bool) monitor.Request {
+func (e *Engine) launchRequest(c *container.Config, held int, req *StartRequest) monitor.Request {
 	dir := e.Store.ContainerRunDir(c.ID)
 	r := monitor.Request{ID: c.ID, Bundle: dir, Runtime: c.Runtime, StateDir: e.runtimeDir(), Systemd: e.systemdCgroups(),
-		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Held: held, CreateOnly: createOnly,
+		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Held: held, CreateOnly: req.CreateOnly,
 		Exit: []string{filepath.Join(dir, exitFile), filepath.Join(e.Store.ContainerDir(c.ID), exitFile)},
 		Self: e.Self, Checked: c.Health.Checked(), LogMax: c.LogMax, Timeout: c.Timeout}
+	for _, f := range req.passed {
+		r.Passed = append(r.Passed, f != nil)
+	}
 	if c.LogDriver != "none" {
 		r.Log = e.LogPath(c)
 	}

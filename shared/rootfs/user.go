@@ -92,6 +92,20 @@ func LookupGroup(root, group string) (int, error) {
 	return 0, errdef.Newf(errdef.ErrNotFound, "unable to find group %s: no matching entries in group file", group)
 }
 
+// HasGroup says whether the container's group file has a group with the number.
+func HasGroup(root string, gid int) (bool, error) {
+	data, err := database(root, "/etc/group")
+	if err != nil {
+		return false, err
+	}
+	for fields := range records(data, 4) {
+		if n, ok := parseID(fields[2]); ok && n == gid {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // groupsOf lists the groups that name the user as a member.
 func groupsOf(root, name string) ([]int, error) {
 	if name == "" {

@@ -51,6 +51,7 @@ func (b *builtin) Create(ctx context.Context, id, bundle string, spec *specs.Spe
 	if err != nil {
 		return Started{}, err
 	}
+	c.program = newProgram(len(stdio.ExtraFiles))
 	dir, err := b.makeDir(id)
 	if err != nil {
 		return Started{}, err
@@ -85,7 +86,7 @@ func (b *builtin) bringUp(c *creation, s *state, stdio IO) (started Started, err
 			return Started{}, err
 		}
 	}
-	child, err := spawn(c.program, [3]*os.File{stdio.Stdin, stdio.Stdout, stdio.Stderr}, nil)
+	child, err := spawn(c.program, [3]*os.File{stdio.Stdin, stdio.Stdout, stdio.Stderr}, stdio.ExtraFiles)
 	if err != nil {
 		return Started{}, err
 	}
@@ -283,7 +284,7 @@ func (b *builtin) creation(id, bundle string, spec *specs.Spec) (*creation, erro
 	if err != nil {
 		return nil, fmt.Errorf("open root of container %q: %w", id, err)
 	}
-	c := &creation{id: id, bundle: bundle, root: root, spec: spec, noKeyring: b.opts.NoKeyring, program: newProgram(0)}
+	c := &creation{id: id, bundle: bundle, root: root, spec: spec, noKeyring: b.opts.NoKeyring}
 	if c.config, err = b.cgroupConfig(id, spec); err != nil {
 		return nil, errdef.Newf(errdef.ErrInvalid, "read specification of container %q: %w", id, err)
 	}

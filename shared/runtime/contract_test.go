@@ -170,7 +170,7 @@ func TestExtraFiles(t *testing.T) {
 		defer f.Close()
 		out := newCapture(t)
 		proc := specs.Process{Args: []string{"sh", "-c", "cat <&3; echo; ls /proc/$$/fd; true"}, Env: []string{runtime.DefaultPath}, Cwd: "/"}
-		started, err := b.rt.Exec(ctx, id, runtime.Process{Process: &proc, IO: runtime.IO{Stdout: out.w}, ExtraFiles: []*os.File{f}})
+		started, err := b.rt.Exec(ctx, id, runtime.Process{Process: &proc, IO: runtime.IO{Stdout: out.w, ExtraFiles: []*os.File{f}}})
 		must(t, err)
 		wait(t, started.Pid)
 		if text := strings.Join(strings.Fields(out.text()), " "); text != "passed on 0 1 2 3" {
@@ -191,7 +191,7 @@ func TestManyExtraFiles(t *testing.T) {
 		defer null.Close()
 		files := slices.Repeat([]*os.File{null}, 60) // low numbers stay free here
 		proc := specs.Process{Args: []string{"test", "-e", "/proc/self/fd/62"}, Env: []string{runtime.DefaultPath}, Cwd: "/"}
-		started, err := b.rt.Exec(ctx, id, runtime.Process{Process: &proc, ExtraFiles: files})
+		started, err := b.rt.Exec(ctx, id, runtime.Process{Process: &proc, IO: runtime.IO{ExtraFiles: files}})
 		must(t, err)
 		if code := wait(t, started.Pid); code != 0 {
 			t.Errorf("status %d: the last file is missing", code)

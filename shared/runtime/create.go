@@ -42,7 +42,6 @@ func (c *creation) plan(fifo *os.File) error {
 	if err := c.refuse(); err != nil {
 		return err
 	}
-	c.program = newProgram(0)
 	if err := c.namespaces(); err != nil {
 		return err
 	}

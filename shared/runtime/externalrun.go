@@ -45,7 +45,7 @@ func (e *external) Create(ctx context.Context, id, bundle string, spec *specs.Sp
 	if err := writeJSON(filepath.Join(bundle, "config.json"), &s); err != nil {
 		return Started{}, err
 	}
-	return e.launch(ctx, id, stdio, nil, "create", "--bundle", bundle)
+	return e.launch(ctx, id, stdio, "create", "--bundle", bundle)
 }
 
 func (e *external) Exec(ctx context.Context, id string, p Process) (Started, error) {
@@ -66,11 +66,11 @@ func (e *external) Exec(ctx context.Context, id string, p Process) (Started, err
 	if err := writeJSON(file, &proc); err != nil {
 		return Started{}, err
 	}
-	return e.launch(ctx, id, p.IO, p.ExtraFiles, "exec", "--detach", "--process", file)
+	return e.launch(ctx, id, p.IO, "exec", "--detach", "--process", file)
 }
 
 // launch runs a subcommand that starts a process and leaves it to us.
-func (e *external) launch(ctx context.Context, id string, stdio IO, extra []*os.File, args ...string) (_ Started, err error) {
+func (e *external) launch(ctx context.Context, id string, stdio IO, args ...string) (_ Started, err error) {
 	// The process outlives the runtime program, its parent, and is then ours.
 	if err := SetSubreaper(); err != nil {
 		return Started{}, fmt.Errorf("become subreaper: %w", err)
@@ -91,11 +91,11 @@ func (e *external) launch(ctx context.Context, id string, stdio IO, extra []*os.
 		defer socket.Close()
 		args = append(args, "--console-socket", path)
 	}
-	if len(extra) > 0 {
-		args = append(args, "--preserve-fds", strconv.Itoa(len(extra)))
+	if n := len(stdio.ExtraFiles); n > 0 {
+		args = append(args, "--preserve-fds", strconv.Itoa(n))
 	}
 	cmd := e.command(ctx, logFile, append(args, id)...)
-	cmd.ExtraFiles = extra
+	cmd.ExtraFiles = stdio.ExtraFiles
 	connect(cmd, stdio)
 	if err := cmd.Run(); err != nil {
 		said, _ := os.ReadFile(logFile)

@@ -14,15 +14,15 @@ import (
 type IO struct {
 	Stdin, Stdout, Stderr *os.File
 	Terminal              bool
+	// ExtraFiles become the process's descriptors 3 and up; a nil one is none.
+	ExtraFiles []*os.File
 }
 
 // Process is a further process for a running container. Fields of the embedded
 // process that are left empty (capabilities, rlimits) are as the container's.
-// ExtraFiles become its descriptors 3 and up.
 type Process struct {
 	*specs.Process
 	IO
-	ExtraFiles []*os.File
 }
 
 // Started is a process that now exists. It is a child of the caller (the

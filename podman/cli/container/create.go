@@ -10,6 +10,7 @@ import (
 // NewCreate is `podman create`.
 func NewCreate(a *app.App) *cobra.Command {
 	f := new(createFlags)
+	var attach []string
 	cmd := &cobra.Command{
 		Use:   "create [options] IMAGE [COMMAND [ARG...]]",
 		Short: "Create but do not start a container",
@@ -18,6 +19,9 @@ func NewCreate(a *app.App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req, err := f.request(cmd, args)
 			if err != nil {
+				return err
+			}
+			if req.Attach, err = streamNames(attach); err != nil {
 				return err
 			}
 			e, err := a.Engine()
@@ -35,5 +39,6 @@ func NewCreate(a *app.App) *cobra.Command {
 		Example: "  podman create alpine ls\n  podman create --name web -p 8080:80 localhost/web",
 	}
 	f.bind(cmd)
+	cmd.Flags().StringSliceVarP(&attach, "attach", "a", nil, "Attach to STDIN, STDOUT or STDERR")
 	return cmd
 }

@@ -16,6 +16,7 @@ type createFlags struct {
 	req                     engine.CreateRequest
 	entrypoint              string
 	httpProxy, tmpfs, quiet bool
+	init                    bool
 	oomScore                *int64
 	registry                cliflag.Registry
 	retry                   cliflag.Retry
@@ -37,6 +38,8 @@ func (f *createFlags) bindProcess(cmd *cobra.Command) {
 	fl.StringVar(&r.Name, "name", "", "Assign a name to the container")
 	fl.BoolVar(&r.Replace, "replace", false, "If a container with the same name exists, replace it")
 	fl.StringVar(&r.Pull, "pull", "missing", `Pull image policy ("always"|"missing"|"never"|"newer")`)
+	fl.StringArrayVar(&r.ChrootDirs, "chrootdirs", nil, "Chroot directories inside the container")
+	fl.StringVar(&r.Personality, "personality", "", `Configure execution domain using personality ("LINUX"|"LINUX32")`)
 	fl.StringVar(&f.entrypoint, "entrypoint", "", "Overwrite the default ENTRYPOINT of the image")
 	fl.StringArrayVarP(&r.Env, "env", "e", nil, "Set environment variables in container")
 	fl.StringArrayVar(&r.EnvFiles, "env-file", nil, "Read in a file of environment variables")
@@ -63,6 +66,11 @@ func (f *createFlags) bindProcess(cmd *cobra.Command) {
 	if cmd.Name() == "create" {
 		fl.StringVar(&r.InitCtr, "init-ctr", "", "Make this a pod init container, which runs before the others (always|once)")
 	}
+	fl.BoolVar(&f.init, "init", false, "Run an init binary inside the container that forwards signals and reaps processes")
+	fl.StringVar(&r.InitPath, "init-path", "", "Path to the container-init binary")
+	fl.StringVar(&r.PasswdEntry, "passwd-entry", "", "Entry to write to /etc/passwd")
+	fl.StringVar(&r.GroupEntry, "group-entry", "", "Entry to write to /etc/group")
+	fl.StringSliceVar(&r.HostUsers, "hostuser", nil, "Host user account to add to /etc/passwd within container")
 	cmd.Flags().BoolP("help", "", false, "help for "+cmd.Name())
 }
 
@@ -109,6 +117,7 @@ func (f *createFlags) bindConfinement(cmd *cobra.Command) {
 	fl.BoolVar(&r.Privileged, "privileged", false, "Give extended privileges to container")
 	fl.StringSliceVar(&r.CapAdd, "cap-add", nil, "Add capabilities to the container")
 	fl.StringSliceVar(&r.CapDrop, "cap-drop", nil, "Drop capabilities from the container")
+	fl.StringVar(&r.SeccompPolicy, "seccomp-policy", "default", `Policy for selecting a seccomp profile ("default"|"image")`)
 	fl.StringArrayVar(&r.SecurityOpt, "security-opt", nil, "Security Options")
 	fl.StringSliceVar(&r.Sysctl, "sysctl", nil, "Sysctl options")
 	fl.StringSliceVar(&r.Ulimits, "ulimit", nil, "Ulimit options")
@@ -133,6 +142,9 @@ func (f *createFlags) bindConnections(cmd *cobra.Command) {
 	fl.StringSliceVar(&r.DNSSearch, "dns-search", nil, "Set custom DNS search domains")
 	fl.StringSliceVar(&r.DNSOptions, "dns-option", nil, "Set custom DNS options")
 	fl.StringArrayVar(&r.AddHosts, "add-host", nil, "Add a custom host-to-IP mapping (host:ip)")
+	fl.BoolVar(&r.NoHosts, "no-hosts", false, "Do not create /etc/hosts within the container, instead use the version from the image")
+	fl.StringVar(&r.HostsFile, "hosts-file", "", `Base file to create the /etc/hosts file inside the container: a path, "image" or "none"`)
+	fl.BoolVar(&r.NoHostname, "no-hostname", false, "Do not create /etc/hostname within the container, instead use the version from the image")
 	fl.StringVar(&r.IP, "ip", "", "Specify a static IPv4 address for the container")
 	fl.StringVar(&r.IP6, "ip6", "", "Specify a static IPv6 address for the container")
 	fl.StringSliceVar(&r.NetworkAliases, "network-alias", nil, "Add network-scoped alias for the container")
@@ -147,7 +159,11 @@ func (f *createFlags) request(cmd *cobra.Command, args []string) (*engine.Create
 	changed := cmd.Flags().Changed
 	r.PidsLimitSet, r.StopTimeoutSet = changed("pids-limit"), changed("stop-timeout")
 	r.ReadOnlySet, r.PrivilegedSet = changed("read-only"), changed("privileged")
+	r.NoHostsSet = changed("no-hosts")
 	r.NoReadOnlyTmpfs = !f.tmpfs
+	if changed("init") {
+		r.Init = &f.init
+	}
 	if changed("http-proxy") {
 		r.HTTPProxy = &f.httpProxy
 	}

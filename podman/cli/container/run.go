@@ -3,6 +3,7 @@ package container
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/engine"
@@ -16,7 +17,9 @@ type runFlags struct {
 	detach     bool
 	detachKeys string
 	sigProxy   bool
+	passwd     bool
 	attach     []string
+	start      engine.StartRequest
 }
 
 // NewRun is `podman run`.
@@ -36,6 +39,9 @@ func NewRun(a *app.App) *cobra.Command {
 	cmd.Flags().StringVar(&f.detachKeys, "detach-keys", "ctrl-p,ctrl-q", "Override the key sequence for detaching a container. Format is a single character [a-Z] or a comma separated sequence of ctrl-<value>")
 	cmd.Flags().BoolVar(&f.sigProxy, "sig-proxy", true, "Proxy received signals to the process")
 	cmd.Flags().StringSliceVarP(&f.attach, "attach", "a", nil, "Attach to STDIN, STDOUT or STDERR")
+	cmd.Flags().BoolVar(&f.passwd, "passwd", true, "Add entries to /etc/passwd and /etc/group")
+	cmd.Flags().UintSliceVar(&f.start.PreserveFD, "preserve-fd", nil, "Pass a file descriptor into the container")
+	cmd.Flags().UintVar(&f.start.PreserveFDs, "preserve-fds", 0, "Pass a number of additional file descriptors into the container")
 	cmd.Flags().BoolVar(&f.req.RemoveImage, "rmi", false, "Remove image unless used by other containers, implies --rm")
 	return cmd
 }
@@ -47,8 +53,9 @@ func (f *runFlags) run(cmd *cobra.Command, a *app.App, args []string) error {
 	}
 	req.DetachKeys = f.detachKeys
 	req.AutoRemove = req.AutoRemove || req.RemoveImage
-	streams, err := f.streams()
-	if err != nil {
+	req.NoPasswd = !f.passwd
+	f.start.Attach = !f.detach
+	if f.start.Streams, err = f.streams(); err != nil {
 		return err
 	}
 	e, err := a.Engine()
@@ -56,7 +63,7 @@ func (f *runFlags) run(cmd *cobra.Command, a *app.App, args []string) error {
 		return err
 	}
 	defer e.Close()
-	c, status, err := e.Run(cmd.Context(), req, engine.StartRequest{Attach: !f.detach, Streams: streams})
+	c, status, err := e.Run(cmd.Context(), req, f.start)
 	if c == nil {
 		return errdefExit(err, 125)
 	}
@@ -85,16 +92,18 @@ func (f *runFlags) streams() (engine.Streams, error) {
 	}
 	if len(f.attach) > 0 {
 		s.In, s.Out, s.Err = nil, nil, nil
-		for _, name := range f.attach {
+		names, err := streamNames(f.attach)
+		if err != nil {
+			return s, err
+		}
+		for _, name := range names {
 			switch name {
-			case "stdin", "STDIN":
+			case "stdin":
 				s.In = os.Stdin
-			case "stdout", "STDOUT":
+			case "stdout":
 				s.Out = os.Stdout
-			case "stderr", "STDERR":
+			case "stderr":
 				s.Err = os.Stderr
-			default:
-				return s, errdef.Newf(errdef.ErrInvalid, "invalid stream %q for --attach - must be one of stdin, stdout, or stderr", name)
 			}
 		}
 	}
@@ -102,4 +111,17 @@ func (f *runFlags) streams() (engine.Streams, error) {
 		cliout.Warn(os.Stderr, "The input device is not a TTY. The --tty and --interactive flags might not work properly")
 	}
 	return s, nil
+}
+
+// streamNames reads the names of standard streams, in small or capital letters.
+func streamNames(asked []string) (names []string, err error) {
+	for _, name := range asked {
+		switch low := strings.ToLower(name); low {
+		case "stdin", "stdout", "stderr":
+			names = append(names, low)
+		default:
+			return nil, errdef.Newf(errdef.ErrInvalid, "invalid stream %q for --attach - must be one of stdin, stdout, or stderr", name)
+		}
+	}
+	return names, nil
 }

@@ -21,8 +21,6 @@ type createFlags struct {
 type later struct {
 	gpus, gidmaps, uidmaps            []string
 	userns, subuid, subgid, shmSystem string
-	hostsFile                         string
-	noHostname                        bool
 }
 
 // newCreate is `podman pod create`.
@@ -48,8 +46,8 @@ func newCreate(a *app.App) *cobra.Command {
 	fl.StringVar(&f.req.IDFile, "pod-id-file", "", "Write the pod ID to the file")
 	fl.BoolVar(&f.req.Replace, "replace", false, "If a pod with the same name exists, replace it")
 	bindNetwork(fl, c)
-	fl.StringVar(&f.hostsFile, "hosts-file", "", "Base file to create the /etc/hosts file inside the pod")
-	fl.BoolVar(&f.noHostname, "no-hostname", false, "Do not create /etc/hostname within the pod")
+	fl.StringVar(&c.HostsFile, "hosts-file", "", "Base file to create the /etc/hosts file inside the pod")
+	fl.BoolVar(&c.NoHostname, "no-hostname", false, "Do not create /etc/hostname within the pod")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			if f.req.Name != "" {
@@ -65,6 +63,7 @@ func newCreate(a *app.App) *cobra.Command {
 		if !fl.Changed("exit-policy") {
 			f.req.ExitPolicy = "" // the configured one
 		}
+		c.NoHostsSet = fl.Changed("no-hosts")
 		if err := f.check(); err != nil {
 			return err
 		}
@@ -154,7 +153,7 @@ func (l *later) check() error {
 	}{
 		{len(l.gpus) > 0, "gpus"},
 		{l.shmSystem != "", "shm-size-systemd"}, {l.userns != "" && l.userns != "host", "userns"}, {len(l.uidmaps) > 0, "uidmap"}, {len(l.gidmaps) > 0, "gidmap"},
-		{l.hostsFile != "", "hosts-file"}, {l.noHostname, "no-hostname"}, {l.subuid != "", "subuidname"}, {l.subgid != "", "subgidname"},
+		{l.subuid != "", "subuidname"}, {l.subgid != "", "subgidname"},
 	} {
 		if o.asked {
 			return errdef.Newf(errdef.ErrUnsupported, "--%s is not supported for pods yet", o.flag)

@@ -31,30 +31,41 @@ type Config struct {
 	WorkDir      string            `json:"workDir"`
 	WorkDirAsked bool              `json:"workDirAsked,omitempty"` // named by the user: it has to be there
 	User         string            `json:"user"`
+	NoPasswd     bool              `json:"noPasswd,omitempty"`    // /etc/passwd and /etc/group stay as they are
+	PasswdEntry  string            `json:"passwdEntry,omitempty"` // lines for the user and the group where the image has none
+	GroupEntry   string            `json:"groupEntry,omitempty"`
+	HostUsers    []string          `json:"hostUsers,omitempty"`
+	Init         bool              `json:"init,omitempty"`     // the command has a first process of ours above it
+	InitPath     string            `json:"initPath,omitempty"` // a program of the host's in its place
 	Groups       []string          `json:"groups,omitempty"`
 	Umask        uint32            `json:"umask"`
 	Hostname     string            `json:"hostname,omitempty"`
+	NoHostname   bool              `json:"noHostname,omitempty"` // /etc/hostname stays as it is in the image
 	Labels       map[string]string `json:"labels,omitempty"`
 	Annotations  map[string]string `json:"annotations,omitempty"`
 
-	Terminal       bool    `json:"terminal,omitempty"`
-	Stdin          bool    `json:"stdin,omitempty"`
-	AutoRemove     bool    `json:"autoRemove,omitempty"`
-	RemoveImage    bool    `json:"removeImage,omitempty"` // with the container, if nobody else uses it
-	Timeout        uint    `json:"timeout,omitempty"`     // seconds the process may run, 0 without limit
-	PidFile        string  `json:"pidFile,omitempty"`     // files for service managers
-	MonitorPidFile string  `json:"monitorPidFile,omitempty"`
-	CIDFile        string  `json:"cidFile,omitempty"` // where the ID was written for scripts
-	StopSignal     int     `json:"stopSignal"`
-	StopTimeout    uint    `json:"stopTimeout"` // seconds
-	DetachKeys     string  `json:"detachKeys,omitempty"`
-	LogDriver      string  `json:"logDriver"`
-	LogPath        string  `json:"logPath,omitempty"`
-	LogMax         int64   `json:"logMax,omitempty"` // bytes; 0 without limit
-	LogTag         string  `json:"logTag,omitempty"`
-	Runtime        string  `json:"runtime"`
-	Restart        Restart `json:"restart,omitzero"`
-	Health         Health  `json:"health,omitzero"`
+	ChrootDirs  []string `json:"chrootDirs,omitempty"`  // directories that get the network's files, too
+	Personality string   `json:"personality,omitempty"` // LINUX or LINUX32
+
+	Terminal       bool     `json:"terminal,omitempty"`
+	Attach         []string `json:"attach,omitempty"` // the streams that create was told to attach
+	Stdin          bool     `json:"stdin,omitempty"`
+	AutoRemove     bool     `json:"autoRemove,omitempty"`
+	RemoveImage    bool     `json:"removeImage,omitempty"` // with the container, if nobody else uses it
+	Timeout        uint     `json:"timeout,omitempty"`     // seconds the process may run, 0 without limit
+	PidFile        string   `json:"pidFile,omitempty"`     // files for service managers
+	MonitorPidFile string   `json:"monitorPidFile,omitempty"`
+	CIDFile        string   `json:"cidFile,omitempty"` // where the ID was written for scripts
+	StopSignal     int      `json:"stopSignal"`
+	StopTimeout    uint     `json:"stopTimeout"` // seconds
+	DetachKeys     string   `json:"detachKeys,omitempty"`
+	LogDriver      string   `json:"logDriver"`
+	LogPath        string   `json:"logPath,omitempty"`
+	LogMax         int64    `json:"logMax,omitempty"` // bytes; 0 without limit
+	LogTag         string   `json:"logTag,omitempty"`
+	Runtime        string   `json:"runtime"`
+	Restart        Restart  `json:"restart,omitzero"`
+	Health         Health   `json:"health,omitzero"`
 
 	Pod      string                `json:"pod,omitempty"`      // the ID of the pod that the container is in
 	PodName  string                `json:"podName,omitempty"`  // a pod keeps its name
@@ -180,6 +191,7 @@ type Network struct {
 	AddHosts     []string                      `json:"addHosts,omitempty"`     // "name[;name...]:address"
 	PastaOptions []string                      `json:"pastaOptions,omitempty"` // words for pasta's command line
 	NoHosts      bool                          `json:"noHosts,omitempty"`      // the image's /etc/hosts stays as it is
+	HostsFile    string                        `json:"hostsFile,omitempty"`    // what it begins with: a path, "image" or "none"; "" is the configured one
 	NoResolvConf bool                          `json:"noResolvConf,omitempty"` // likewise
 }
 
@@ -190,7 +202,8 @@ type Security struct {
 	NoNewPrivileges bool     `json:"noNewPrivileges,omitempty"`
 	CapAdd          []string `json:"capAdd,omitempty"`
 	CapDrop         []string `json:"capDrop,omitempty"`
-	Seccomp         string   `json:"seccomp,omitempty"` // a profile's path, "unconfined", or "" for the default
+	Seccomp         string   `json:"seccomp,omitempty"`     // a profile's path, "unconfined", or "" for the default
+	SeccompText     string   `json:"seccompText,omitempty"` // the profile itself, from the image
 	Unmask          []string `json:"unmask,omitempty"`
 	Mask            []string `json:"mask,omitempty"`
 }
@@ -198,6 +211,18 @@ type Security struct {
 // Args is the whole command line of the container's process.
 func (c *Config) Args() []string {
 	return append(append([]string(nil), c.Entry...), c.Command...)
+}
+
+// InitProgram is where a container that has one finds its init program.
+const InitProgram = "/run/podman-init"
+
+// FirstArgs is the command line of the first process: init's, where the
+// container has that.
+func (c *Config) FirstArgs() []string {
+	if !c.Init {
+		return c.Args()
+	}
+	return append([]string{InitProgram, "--"}, c.Args()...)
 }
 
 // Summary is what ps needs to know of a container. The store keeps it in its

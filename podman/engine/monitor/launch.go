@@ -23,7 +23,7 @@ const launcherName = "podman-launch"
 const (
 	fdControl = 3 + iota
 	fdListen
-	fdHeld // the first of Request.Held
+	fdHeld // the first of Request.Held, and behind them those of Request.Passed
 )
 
 // Request is what a launcher is asked to start.
@@ -43,6 +43,7 @@ type Request struct {
 	Timeout    uint     `json:"timeout,omitempty"`    // seconds after which the container is killed; 0 for none
 	Checked    bool     `json:"checked,omitempty"`    // the container has a health check
 	Held       int      `json:"held,omitempty"`       // how many port descriptors follow
+	Passed     []bool   `json:"passed,omitempty"`     // the descriptors for the container that follow, from its 3 on; false is none
 	Attach     bool     `json:"attach,omitempty"`     // the starting command gets the output
 	CreateOnly bool     `json:"createOnly,omitempty"` // leave the process created, not started
 }
@@ -92,7 +93,7 @@ func launch() error {
 	if err := json.Unmarshal(body, &req); err != nil {
 		return fmt.Errorf("read the launch request: %w", err)
 	}
-	for fd := fdControl; fd < fdHeld+req.Held; fd++ {
+	for fd := fdControl; fd < fdHeld+req.Held+len(req.Passed); fd++ {
 		unix.CloseOnExec(fd)
 	}
 	rt, err := runtime.Open(req.Runtime, req.StateDir, runtime.Options{SystemdCgroup: req.Systemd})
@@ -145,6 +146,14 @@ func launch() error {
 func create(ctx context.Context, rt runtime.Runtime, req *Request, spec *wire.Spec) (runtime.Started, error) {
 	streams := runtime.IO{Terminal: req.Terminal}
 	var theirs []*os.File
+	for i, there := range req.Passed {
+		var f *os.File
+		if there {
+			f = os.NewFile(uintptr(fdHeld+req.Held+i), "passed")
+			theirs = append(theirs, f)
+		}
+		streams.ExtraFiles = append(streams.ExtraFiles, f)
+	}
 	defer func() {
 		for _, f := range theirs {
 			f.Close()

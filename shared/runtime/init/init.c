@@ -736,22 +736,19 @@ static long executable(const char *path)
 	return err;
 }
 
-static void op_find(const struct op *o)
+/* find looks for a command as a shell would and puts its path into `command`. */
+static long find(const char *name, const char *dirs)
 {
-	const char *name = str(o->s1), *dirs = str(o->s2);
 	long err = -ENOENT_;
 	size_t n = len(name), slash = 0;
 
 	while (slash < n && name[slash] != '/')
 		slash++;
 	if (n == 0 || n >= PATH_MAX_)
-		goto missing;
+		return err;
 	if (slash < n) {
 		memcpy(command, name, n + 1);
-		err = executable(command);
-		if (err == 0)
-			return;
-		goto missing;
+		return executable(command);
 	}
 	for (;;) {
 		size_t d = 0;
@@ -765,13 +762,20 @@ static void op_find(const struct op *o)
 			command[d] = '/';
 			memcpy(command + d + 1, name, n + 1);
 			if (executable(command) == 0)
-				return;
+				return 0;
 		}
 		dirs += d;
 		if (!*dirs++)
-			break;
+			return err;
 	}
-missing:
+}
+
+static void op_find(const struct op *o)
+{
+	long err = find(str(o->s1), str(o->s2));
+
+	if (err == 0)
+		return;
 	send(MSG_COMMAND, (int)-err, "find command");
 	quit(1);
 }
@@ -917,16 +921,79 @@ static void __attribute__((noreturn)) pause(void)
 	}
 }
 
+/* say writes to the standard error stream. */
+static void say(const char *text) { SYS3(write, 2, text, len(text)); }
+
+/* execute runs the command of init in a process group of its own, which gets
+ * the terminal: keys that send signals reach the command once, and directly. */
+static void __attribute__((noreturn)) execute(char **argv, char **env, uint64_t mask)
+{
+	enum { SIG_SETMASK_ = 2 };
+	const char *dirs = "";
+	long group, err;
+
+	SYS2(setpgid, 0, 0);
+	group = SYS1(getpid, 0);
+	SYS3(ioctl, 0, TIOCSPGRP, &group);
+	SYS4(rt_sigprocmask, SIG_SETMASK_, &mask, 0, sizeof(mask));
+	for (char **e = env; *e; e++) {
+		const char *kv = *e;
+
+		if (kv[0] == 'P' && kv[1] == 'A' && kv[2] == 'T' && kv[3] == 'H' && kv[4] == '=')
+			dirs = kv + 5;
+	}
+	err = find(argv[0], dirs);
+	if (err == 0)
+		err = SYS3(execve, command, argv, env);
+	say("podman-init: execute \"");
+	say(argv[0]);
+	say(err == -ENOENT_ ? "\": no such file or directory\n" : err == -EACCES_ || err == -EISDIR_ ? "\": permission denied\n" : "\": not executable\n");
+	quit(err == -ENOENT_ ? 127 : 126);
+}
+
+/* init is the first process of a container that asks for one: it starts the
+ * command, passes signals on to it, collects orphans, and ends as it ends. */
+static void __attribute__((noreturn)) init(char **argv, char **env)
+{
+	enum { SIG_SETMASK_ = 2, SIGTTIN_ = 21, SIGTTOU_ = 22, WNOHANG_ = 1 };
+	uint64_t all = ~(uint64_t)0, before = 0;
+	long child, pid;
+	int status;
+
+	SYS4(rt_sigprocmask, SIG_SETMASK_, &all, &before, sizeof(all));
+	child = SYS(clone, SIGCHLD_, 0, 0, 0, 0);
+	if (child == 0)
+		execute(argv, env, before);
+	if (child < 0) {
+		say("podman-init: no process for the command\n");
+		quit(126);
+	}
+	for (;;) {
+		long signal = SYS4(rt_sigtimedwait, &all, 0, 0, sizeof(all));
+
+		if (signal > 0 && signal != SIGCHLD_ && signal != SIGTTIN_ && signal != SIGTTOU_)
+			SYS2(kill, child, signal);
+		while ((pid = SYS4(wait4, -1, &status, WNOHANG_, 0)) > 0)
+			if (pid == child)
+				quit(status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff);
+	}
+}
+
 /* run is the program. As a file that a container's configuration names it is
- * pause; the runtime starts it from memory. It has as many arguments as descriptors for the command
+ * init, with "--" and a command, or else pause; the runtime starts it from
+ * memory. It has as many arguments as descriptors for the command
  * beyond the standard streams; behind those come the socket and the list. */
 void __attribute__((noreturn)) run(const long *stack)
 {
 	struct statx st;
+	char **argv = (char **)(stack + 1);
 	int list = (int)stack[0] + 3;
 
-	if (stack[0] > 0 && *(const char *)stack[1] == '/')
+	if (stack[0] > 0 && argv[0][0] == '/') {
+		if (stack[0] > 2 && argv[1][0] == '-' && argv[1][1] == '-' && !argv[1][2])
+			init(argv + 2, argv + stack[0] + 1);
 		pause();
+	}
 	sock = (int)stack[0] + 2;
 	if (SYS(statx, list, "", AT_EMPTY_PATH, STATX_SIZE, &st) < 0)
 		quit(1);
