@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/podsuite/podsuite/shared/network/names"
+	"github.com/podsuite/podsuite/shared/network/rules"
 )
 
 // hasNames tells whether the containers of the network are found by name. A
@@ -45,7 +46,7 @@ func (m *Manager) announce(n *Network, nsPath string, ep Endpoint, addrs []Subne
 	}
 	err := m.changeNames(n.Name, func(t *names.Table) {
 		t.Port, t.Internal, t.Listen, t.Servers = dnsPort, n.Internal, netAddrs(n.gateways()), netAddrs(n.DNSServers)
-		t.Containers = slices.DeleteFunc(t.Containers, func(old names.Container) bool { return old.ID == c.ID || !isNS(old.NS) })
+		t.Containers = slices.DeleteFunc(t.Containers, func(old names.Container) bool { return old.ID == c.ID || !rules.IsNS(old.NS) })
 		t.Containers = append(t.Containers, c)
 	})
 	if err != nil {
@@ -62,7 +63,7 @@ func (m *Manager) withdraw(network, id string) error {
 	}
 	left := 0
 	err := m.changeNames(network, func(t *names.Table) {
-		t.Containers = slices.DeleteFunc(t.Containers, func(old names.Container) bool { return old.ID == id || !isNS(old.NS) })
+		t.Containers = slices.DeleteFunc(t.Containers, func(old names.Container) bool { return old.ID == id || !rules.IsNS(old.NS) })
 		left = len(t.Containers)
 	})
 	if err != nil {

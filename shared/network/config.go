@@ -201,7 +201,7 @@ func (m *Manager) Remove(name string) error {
 		return errdef.Newf(errdef.ErrBusy, "%q has associated containers with it: network is being used", n.Name)
 	}
 	if n.Driver == DriverBridge && !m.o.Rootless {
-		if err := forgetNetwork(&n); err != nil {
+		if err := m.forgetNetwork(&n); err != nil {
 			return err
 		}
 	}

@@ -150,7 +150,7 @@ func (m *Manager) connect(h *netlink.Handle, ns *os.File, ep Endpoint, name stri
 func (m *Manager) prepareBridge(h *netlink.Handle, n *Network, s settings) (int, error) {
 	bridge, err := ensureBridge(h, n, s, m.lockPath())
 	if err == nil && !s.unmanaged {
-		err = ensureNetwork(n, m.lockPath())
+		err = m.ensureNetwork(n)
 	}
 	return bridge, err
 }

@@ -10,9 +10,11 @@
 // a flushed ruleset, a killed command) is made again; what is left over is
 // taken over.
 //
-// The names of containers are answered for by one keeper per run directory
-// (package keeper), which reads them from files (package names). It is started
-// with the first container on a network that has names.
+// One keeper per run directory (package keeper), started with the first
+// container, answers for the names of containers, which it reads from files
+// (package names), and puts back rules that somebody else took away: each
+// change of them is kept as the messages that made it (package rules).
 //
-// It imports shared/carried, shared/errdef, shared/userns, vishvananda/netlink, google/nftables and x/sys.
+// It imports shared/carried, shared/errdef, shared/userns, vishvananda/netlink,
+// google/nftables with mdlayher/netlink, and x/sys.
 package network

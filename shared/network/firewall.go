@@ -4,18 +4,19 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"path/filepath"
 	"strconv"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
+	mdnetlink "github.com/mdlayher/netlink"
+	"github.com/podsuite/podsuite/shared/network/rules"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
-
-// tableName is the one nftables table of ours, of family inet.
-const tableName = "podman"
 
 // The sets and maps of the table. A published port is an element of ports4/6,
 // or of addrs4/6 when it is published on one address of the host. A network is
@@ -47,7 +48,7 @@ type familySets struct {
 }
 
 func newFirewall() *firewall {
-	t := &nftables.Table{Family: nftables.TableFamilyINet, Name: tableName}
+	t := &nftables.Table{Family: nftables.TableFamilyINet, Name: rules.Table}
 	set := func(name string, key nftables.SetDatatype) *nftables.Set {
 		return &nftables.Set{Table: t, Name: name, KeyType: key}
 	}
@@ -195,34 +196,42 @@ func linkName(name string) []byte {
 	return b
 }
 
-// ensureNetwork makes sure that the table is there and has the network. The
-// usual case is one small question to the kernel.
-func ensureNetwork(n *Network, lock string) error {
-	set := setBridges
+// ensureNetwork makes sure that the table is there and has the network, and
+// that the keeper can put both back. The usual case is one small question to
+// the kernel.
+func (m *Manager) ensureNetwork(n *Network) error {
+	set, kept := setBridges, rules.Network(n.Name)
 	if n.Internal {
 		set = setInternal
 	}
-	if _, err := getElement(set, linkName(n.NetworkInterface)); err == nil {
+	if _, err := getElement(set, linkName(n.NetworkInterface)); err == nil && m.rules().Has(kept) {
 		return nil
-	} else if !errors.Is(err, unix.ENOENT) {
+	} else if err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("read nftables set %q: %w", set, err)
 	}
-	held, err := lockFile(lock)
+	held, err := m.rules().Lock(true)
 	if err != nil {
 		return err
 	}
 	defer held.Close()
+	f := newFirewall()
+	if err := m.keep(rules.TableRules(), "", f.rules); err != nil {
+		return err
+	}
+	network := func(c *nftables.Conn) error { return f.network(c, n) }
+	if err := m.keep(kept, "", network); err != nil {
+		return err
+	}
 	c, err := nftables.New()
 	if err != nil {
 		return err
 	}
-	f := newFirewall()
 	if !hasTable() {
 		if err := f.rules(c); err != nil {
 			return err
 		}
 	}
-	if err := f.network(c, n); err != nil {
+	if err := network(c); err != nil {
 		return err
 	}
 	if err := c.Flush(); err != nil {
@@ -231,10 +240,43 @@ func ensureNetwork(n *Network, lock string) error {
 	return nil
 }
 
+// rules is what the firewall is to have.
+func (m *Manager) rules() rules.Set { return rules.Set{Dir: filepath.Join(m.o.RunDir, "rules")} }
+
+// keep writes down what change would send to the kernel.
+func (m *Manager) keep(name, ns string, change func(*nftables.Conn) error) error {
+	var sent []byte
+	// The library's own door to see what it sends.
+	c, err := nftables.New(nftables.WithTestDial(func(messages []mdnetlink.Message) ([]mdnetlink.Message, error) {
+		for _, message := range messages {
+			if message.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES {
+				continue // the batch's ends
+			}
+			message.Header.Flags &^= mdnetlink.Acknowledge
+			b, err := message.MarshalBinary()
+			if err != nil {
+				return nil, err
+			}
+			sent = append(sent, b...)
+		}
+		return nil, io.EOF
+	}))
+	if err == nil {
+		err = change(c)
+	}
+	if err != nil {
+		return fmt.Errorf("describe rules: %w", err)
+	}
+	if err := c.Flush(); len(sent) == 0 {
+		return fmt.Errorf("describe rules: %w", err)
+	}
+	return m.rules().Keep(name, ns, sent)
+}
+
 func hasTable() bool {
 	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETTABLE, 0)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.NFPROTO_INET})
-	req.AddData(nl.NewRtAttr(unix.NFTA_TABLE_NAME, nl.ZeroTerminated(tableName)))
+	req.AddData(nl.NewRtAttr(unix.NFTA_TABLE_NAME, nl.ZeroTerminated(rules.Table)))
 	_, err := req.Execute(unix.NETLINK_NETFILTER, 0)
 	return err == nil
 }
@@ -244,7 +286,7 @@ func hasTable() bool {
 func getElement(set string, key []byte) ([]byte, error) {
 	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETSETELEM, 0)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.NFPROTO_INET})
-	req.AddData(nl.NewRtAttr(unix.NFTA_SET_ELEM_LIST_TABLE, nl.ZeroTerminated(tableName)))
+	req.AddData(nl.NewRtAttr(unix.NFTA_SET_ELEM_LIST_TABLE, nl.ZeroTerminated(rules.Table)))
 	req.AddData(nl.NewRtAttr(unix.NFTA_SET_ELEM_LIST_SET, nl.ZeroTerminated(set)))
 	list := nl.NewRtAttr(unix.NFTA_SET_ELEM_LIST_ELEMENTS|unix.NLA_F_NESTED, nil)
 	elem := list.AddRtAttr(unix.NFTA_LIST_ELEM|unix.NLA_F_NESTED, nil)
@@ -281,7 +323,15 @@ func attribute(b []byte, kind uint16) []byte {
 }
 
 // forgetNetwork takes the network out of the table and its bridge away.
-func forgetNetwork(n *Network) error {
+func (m *Manager) forgetNetwork(n *Network) error {
+	held, err := m.rules().Lock(false)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if err := m.rules().Forget(rules.Network(n.Name)); err != nil {
+		return err
+	}
 	f := newFirewall()
 	name := linkName(n.NetworkInterface)
 	elements := []element{{set: f.same, key: append(linkName(n.NetworkInterface), name...)},

@@ -41,7 +41,7 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	asHost(t)
 	dir := t.TempDir()
-	m, err := Open(Options{ConfigDir: filepath.Join(dir, "networks"), RunDir: filepath.Join(dir, "run")})
+	m, err := Open(Options{ConfigDir: filepath.Join(dir, "networks"), RunDir: filepath.Join(dir, "run"), ProgramDir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/network/rules"
 )
 
 // leases are the addresses in use on one network: in a directory, a symbolic
@@ -91,7 +92,7 @@ func (l leases) try(ip netip.Addr, holder string) (bool, error) {
 	}
 	now, err := os.Readlink(path)
 	if err == nil && now != holder {
-		if _, ns, _ := strings.Cut(now, ":"); isNS(ns) {
+		if _, ns, _ := strings.Cut(now, ":"); rules.IsNS(ns) {
 			return false, nil
 		}
 	}
@@ -197,7 +198,7 @@ func (l leases) live() []string {
 	entries, _ := os.ReadDir(l.dir)
 	for _, e := range entries {
 		to, err := os.Readlink(filepath.Join(l.dir, e.Name()))
-		if id, ns, ok := strings.Cut(to, ":"); err == nil && ok && isNS(ns) {
+		if id, ns, ok := strings.Cut(to, ":"); err == nil && ok && rules.IsNS(ns) {
 			ids = append(ids, id)
 		}
 	}

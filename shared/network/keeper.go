@@ -63,6 +63,25 @@ func (m *Manager) keeper() (*os.File, error) {
 	return names.Dial(m.namesDir())
 }
 
+// watched makes sure that there is a keeper, which watches over the rules.
+func (m *Manager) watched() error {
+	if err := os.MkdirAll(m.namesDir(), 0o700); err != nil {
+		return fmt.Errorf("make directory of names: %w", err)
+	}
+	conn, err := m.keeper()
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// released has the keeper, if there is one, look whether it is needed.
+func (m *Manager) released() {
+	if conn, err := names.Dial(m.namesDir()); err == nil {
+		conn.Close()
+	}
+}
+
 // startKeeper starts the keeper on a new socket, so that there is somebody to
 // connect to before it is up.
 func (m *Manager) startKeeper() error {
@@ -82,7 +101,7 @@ func (m *Manager) startKeeper() error {
 		return err
 	}
 	defer done()
-	cmd := exec.Command(path, m.namesDir())
+	cmd := exec.Command(path, m.namesDir(), m.rules().Dir, m.leasesDir())
 	cmd.Args[0] = "podman-keeper"
 	cmd.Dir = "/"
 	cmd.Env = []string{"GOMAXPROCS=1", "GOGC=50"}

@@ -63,7 +63,7 @@ func (m *Manager) Connect(ctx context.Context, nsPath string, ep Endpoint, name 
 			return fmt.Errorf("connect to network %q: %w", name, err)
 		}
 		after[name] = s
-		return republish(ep.Ports, status, after)
+		return m.republish(nsPath, ep, status, after)
 	}()
 	if err != nil {
 		added.KeepNS, added.Ports = true, nil
@@ -77,7 +77,7 @@ func (m *Manager) Connect(ctx context.Context, nsPath string, ep Endpoint, name 
 func (m *Manager) Disconnect(ctx context.Context, nsPath string, ep Endpoint, name string, status map[string]Status) (map[string]Status, error) {
 	after := maps.Clone(status)
 	delete(after, name)
-	if err := republish(ep.Ports, status, after); err != nil {
+	if err := m.republish(nsPath, ep, status, after); err != nil {
 		return status, err
 	}
 	gone := ep
@@ -110,18 +110,18 @@ func removeLinks(nsPath string, s Status) error {
 }
 
 // republish moves the published ports where they lead to now.
-func republish(ports []PortMapping, before, after map[string]Status) error {
+func (m *Manager) republish(nsPath string, ep Endpoint, before, after map[string]Status) error {
 	from, to := publishTo(before), publishTo(after)
 	if slices.EqualFunc(from, to, net.IP.Equal) {
 		return nil
 	}
-	if err := unpublish(ports, from); err != nil {
+	if err := m.unpublish(ep, from); err != nil {
 		return err
 	}
 	if len(to) == 0 {
 		return nil
 	}
-	return publish(ports, to)
+	return m.publish(nsPath, ep, to)
 }
 
 // addressesOf lists the addresses of a container on one network.
@@ -169,5 +169,5 @@ func (m *Manager) Reload(_ context.Context, nsPath string, ep Endpoint, status m
 			}
 		}
 	}
-	return publish(ep.Ports, publishTo(status))
+	return m.publish(nsPath, ep, publishTo(status))
 }

@@ -99,8 +99,10 @@ func (m *Manager) Setup(ctx context.Context, nsPath string, ep Endpoint) (_ map[
 	}
 	defer h.Close()
 	status := map[string]Status{}
+	watched := make(chan error, 1)
+	go func() { watched <- m.watched() }()
 	defer func() {
-		if err != nil {
+		if err = errors.Join(err, <-watched); err != nil {
 			err = errors.Join(err, m.Teardown(context.WithoutCancel(ctx), nsPath, ep, status))
 		}
 	}()
@@ -114,7 +116,7 @@ func (m *Manager) Setup(ctx context.Context, nsPath string, ep Endpoint) (_ map[
 		}
 		status[name] = s
 	}
-	if err := publish(ep.Ports, publishTo(status)); err != nil {
+	if err := m.publish(nsPath, ep, publishTo(status)); err != nil {
 		return nil, err
 	}
 	return status, nil
@@ -154,13 +156,14 @@ func (m *Manager) Teardown(ctx context.Context, nsPath string, ep Endpoint, stat
 	if m.o.Rootless {
 		return m.teardownRootless(nsPath, ep)
 	}
+	defer m.released()
 	ips := publishTo(status)
 	if len(status) == 0 {
 		for _, name := range ep.Order() {
 			ips = append(ips, leases{m.leaseDir(name)}.held(ep.ContainerID)...)
 		}
 	}
-	errs := []error{unpublish(ep.Ports, ips)}
+	errs := []error{m.unpublish(ep, ips)}
 	for _, name := range ep.Order() {
 		errs = append(errs, m.withdraw(name, ep.ContainerID))
 		if link := m.hostEnd(nsPath, ep, name); link != "" {
@@ -190,8 +193,10 @@ func (m *Manager) Teardown(ctx context.Context, nsPath string, ep Endpoint, stat
 func (m *Manager) lockPath() string { return filepath.Join(m.o.RunDir, "lock") }
 
 func (m *Manager) leaseDir(network string) string {
-	return filepath.Join(m.o.RunDir, "leases", network)
+	return filepath.Join(m.leasesDir(), network)
 }
+
+func (m *Manager) leasesDir() string { return filepath.Join(m.o.RunDir, "leases") }
 
 // checkEndpoint refuses what must not become a path or a link's name.
 func checkEndpoint(nsPath string, ep Endpoint) error {

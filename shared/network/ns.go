@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/network/rules"
 )
 
 // NewNS makes a network namespace with its loopback up and binds it at path,
@@ -19,7 +20,7 @@ func NewNS(path string) error {
 	if err := checkNSPath(path); err != nil {
 		return err
 	}
-	if isNS(path) {
+	if rules.IsNS(path) {
 		if err := RemoveNS(path); err != nil {
 			return err
 		}
@@ -90,7 +91,7 @@ func RemoveNS(path string) error {
 	if err := checkNSPath(path); err != nil {
 		return err
 	}
-	for isNS(path) { // it may be bound more than once
+	for rules.IsNS(path) { // it may be bound more than once
 		err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
 		if err != nil && err != unix.EINVAL && err != unix.ENOENT {
 			return fmt.Errorf("remove network namespace %q: %w", path, err)
@@ -107,12 +108,6 @@ func checkNSPath(path string) error {
 		return errdef.Newf(errdef.ErrInvalid, "network namespace path %q is not a clean absolute path", path)
 	}
 	return nil
-}
-
-// isNS tells whether path is a bound namespace.
-func isNS(path string) bool {
-	var st unix.Statfs_t
-	return unix.Statfs(path, &st) == nil && st.Type == unix.NSFS_MAGIC
 }
 
 // openNS opens a network namespace, and nothing else.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/network/rules"
 )
 
 // element is one published port in one map of the table.
@@ -81,14 +82,24 @@ func protocolNumber(name string) (byte, error) {
 	return 0, errdef.Newf(errdef.ErrInvalid, "unrecognized protocol %q in port mapping", name)
 }
 
-// publish redirects the ports to the container. The host's ports are held by
-// its caller, so elements in the way are left over from a crash and replaced.
-func publish(ports []PortMapping, ips []net.IP) error {
-	if len(ports) == 0 {
+// publish redirects the endpoint's ports to the container, whose namespace is
+// bound at nsPath. The host's ports are held by its caller, so elements in the
+// way are left over from a crash and replaced.
+func (m *Manager) publish(nsPath string, ep Endpoint, ips []net.IP) error {
+	if len(ep.Ports) == 0 {
 		return nil
 	}
 	f := newFirewall()
-	elements, err := f.published(ports, ips)
+	elements, err := f.published(ep.Ports, ips)
+	if err != nil {
+		return err
+	}
+	held, err := m.rules().Lock(false)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	err = m.keep(rules.Ports(ep.ContainerID), nsPath, func(c *nftables.Conn) error { return addTo(c, elements, (*nftables.Conn).SetAddElements) })
 	if err != nil {
 		return err
 	}
@@ -101,20 +112,42 @@ func publish(ports []PortMapping, ips []net.IP) error {
 		}
 		err = apply(elements, (*nftables.Conn).SetAddElements)
 	}
+	if errors.Is(err, unix.ENOENT) { // flushed since the network was looked at
+		held.Close()
+		err = m.restore()
+	}
 	if err != nil {
 		return fmt.Errorf("publish ports: %w", err)
 	}
 	return nil
 }
 
+// restore makes again what is kept of the rules, these ports included.
+func (m *Manager) restore() error {
+	c, err := rules.Dial()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return m.rules().Restore(c)
+}
+
 // unpublish takes back what publish has done, and nothing that belongs to
 // another container by now.
-func unpublish(ports []PortMapping, ips []net.IP) error {
-	if len(ports) == 0 || len(ips) == 0 {
+func (m *Manager) unpublish(ep Endpoint, ips []net.IP) error {
+	if len(ep.Ports) == 0 {
 		return nil
 	}
+	held, err := m.rules().Lock(false)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if err := m.rules().Forget(rules.Ports(ep.ContainerID)); err != nil || len(ips) == 0 {
+		return err
+	}
 	f := newFirewall()
-	elements, err := f.published(ports, ips)
+	elements, err := f.published(ep.Ports, ips)
 	if err != nil {
 		return err
 	}
@@ -162,7 +195,7 @@ func unpublishOne(e element, val []byte) error {
 	return nil
 }
 
-// apply does one thing to all elements, a message per map, in one batch.
+// apply does one thing to all elements in one batch.
 func apply(elements []element, do func(*nftables.Conn, *nftables.Set, []nftables.SetElement) error) error {
 	c, err := nftables.New(nftables.AsLasting())
 	if err != nil {
@@ -171,6 +204,14 @@ func apply(elements []element, do func(*nftables.Conn, *nftables.Set, []nftables
 	// After a deletion, closing the socket waits until the kernel has freed
 	// the elements, 10 ms and more.
 	defer func() { go c.CloseLasting() }()
+	if err := addTo(c, elements, do); err != nil {
+		return err
+	}
+	return c.Flush()
+}
+
+// addTo adds what is done to the elements to the batch, a message per map.
+func addTo(c *nftables.Conn, elements []element, do func(*nftables.Conn, *nftables.Set, []nftables.SetElement) error) error {
 	const chunk = 512 // elements of a message, which has 64 KiB
 	for len(elements) > 0 {
 		n := 0
@@ -184,5 +225,5 @@ func apply(elements []element, do func(*nftables.Conn, *nftables.Set, []nftables
 		}
 		elements = elements[n:]
 	}
-	return c.Flush()
+	return nil
 }

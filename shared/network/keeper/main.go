@@ -4,12 +4,15 @@ import (
 	"errors"
 	"net"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/network/names"
+	"github.com/podsuite/podsuite/shared/network/rules"
 )
 
 // linger is how long the keeper waits for the next container after the last.
@@ -19,7 +22,7 @@ const linger = 2 * time.Second
 const fdListen = 3
 
 func main() {
-	if len(os.Args) < 2 {
+	if len(os.Args) < 4 {
 		os.Stderr.WriteString("podman-keeper: started by podman only\n")
 		os.Exit(2)
 	}
@@ -34,7 +37,8 @@ func main() {
 		os.Exit(2)
 	}
 	file.Close()
-	k := &keeper{dir: os.Args[1], server: newServer(os.Args[1])}
+	k := &keeper{server: newServer(os.Args[1]), leases: os.Args[3]}
+	go guard(rules.Set{Dir: os.Args[2]})
 	k.idle = time.AfterFunc(linger, k.endIfIdle)
 	k.server.reload()
 	for {
@@ -49,8 +53,8 @@ func main() {
 
 // keeper counts what the process lives for.
 type keeper struct {
-	dir    string
 	server *server
+	leases string // where the containers' leases are
 
 	mu    sync.Mutex
 	users int // open connections
@@ -100,9 +104,22 @@ func (k *keeper) endIfIdle() {
 		return
 	}
 	k.server.reload()
-	if k.server.networks() == 0 {
+	if k.server.networks() == 0 && !leased(k.leases) {
 		os.Exit(0)
 	}
+}
+
+// leased tells whether a container whose namespace is there has an address. A
+// lease is a symbolic link to ID:NAMESPACE.
+func leased(dir string) bool {
+	all, _ := filepath.Glob(filepath.Join(dir, "*", "*"))
+	for _, lease := range all {
+		to, err := os.Readlink(lease)
+		if _, ns, ok := strings.Cut(to, ":"); err == nil && ok && rules.IsNS(ns) {
+			return true
+		}
+	}
+	return false
 }
 
 // explain adds to an error of listening what to do about it.
