@@ -103,7 +103,6 @@ func open(ctx context.Context, dst, src transport.Ref, o Options) (transport.Sou
 // run copies between the opened places and closes the destination.
 func (c *copier) run(ctx context.Context) (Result, error) {
 	c.cache = openCache(c.Destination.Config)
-	c.zip = &compressors{format: c.CompressFormat, level: c.CompressLevel}
 	if _, ok := c.dst.(transport.Plain); ok {
 		c.Decompress = true
 	}
@@ -113,6 +112,10 @@ func (c *copier) run(ctx context.Context) (Result, error) {
 	var m transport.Manifest
 	err := c.compressible()
 	if err == nil {
+		err = c.encryptable()
+	}
+	if err == nil {
+		c.zip = &compressors{format: c.CompressFormat, level: c.CompressLevel}
 		m, err = c.all(ctx)
 	}
 	if err == nil {
@@ -141,6 +144,7 @@ type copier struct {
 	cache    *cache
 	zip      *compressors
 	named    digest.Digest // of the manifest that the source's reference names
+	seal     bool          // the layer at hand is to be encrypted
 	signed   bool          // there are signatures that changes would invalidate
 }
 

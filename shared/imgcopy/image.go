@@ -33,9 +33,14 @@ func (c *copier) image(ctx context.Context, m transport.Manifest, instance bool)
 	if err != nil {
 		return m, err
 	}
-	if h, ok := c.dst.(transport.Holder); ok && !instance && len(sigs)+len(c.Sign.Signers) == 0 && c.Format == "" && !c.ForceCompress && !c.Decompress && h.Current() == m.Digest {
+	if h, ok := c.dst.(transport.Holder); ok && !instance && len(sigs)+len(c.Sign.Signers) == 0 && c.Format == "" && c.Keys == nil && !c.ForceCompress && !c.Decompress && h.Current() == m.Digest {
 		c.Progress.Say("The destination has the image already")
 		return m, nil
+	}
+	read := *old // as it comes out of the source
+	read.Layers = slices.Clone(old.Layers)
+	if c, err = c.opened(read.Layers); err != nil {
+		return m, err
 	}
 	have := make([]bool, len(old.Layers))
 	var conf []byte
@@ -43,15 +48,16 @@ func (c *copier) image(ctx context.Context, m transport.Manifest, instance bool)
 		if conf, err = c.config(ctx, old.Config); err != nil {
 			return m, err
 		}
-		if have, err = p.Plan(ctx, old, conf); err != nil {
+		if have, err = p.Plan(ctx, &read, conf); err != nil {
 			return m, err
 		}
 	}
-	layers := slices.Clone(old.Layers)
+	layers := slices.Clone(read.Layers)
 	if err := c.blobs(ctx, layers, have, old.Config, conf); err != nil {
 		return m, err
 	}
-	if _, keeps := c.dst.(transport.Planner); !keeps {
+	// The store keeps the manifest that an image came with, and has layers its own way.
+	if _, store := c.dst.(transport.Planner); !store || c.decrypts() {
 		if m, err = c.rewrite(m, old, layers); err != nil {
 			return m, err
 		}
@@ -82,22 +88,27 @@ func (c *copier) noteLayers(layers []v1.Descriptor) {
 func (c *copier) blobs(ctx context.Context, layers []v1.Descriptor, have []bool, config v1.Descriptor, conf []byte) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.Parallel)
-	first := map[v1.Hash]int{}
-	for i := range layers {
-		if _, twice := first[layers[i].Digest]; twice {
-			continue
-		}
-		first[layers[i].Digest] = i
+	seal, err := c.sealed(layers)
+	if err != nil {
+		return err
 	}
-	digests := make([]v1.Hash, len(layers))
+	type blob struct {
+		digest v1.Hash
+		seal   bool
+	}
+	first := map[blob]int{}
+	blobs := make([]blob, len(layers))
 	order := make([]int, len(layers))
 	for i := range layers {
-		digests[i], order[i] = layers[i].Digest, i
+		blobs[i], order[i] = blob{layers[i].Digest, seal[i]}, i
+		if _, twice := first[blobs[i]]; !twice {
+			first[blobs[i]] = i
+		}
 	}
 	// The largest first, so that none is left alone at the end.
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(layers[b].Size, layers[a].Size) })
 	for _, i := range order {
-		if first[digests[i]] != i {
+		if first[blobs[i]] != i {
 			continue
 		}
 		if have[i] {
@@ -105,7 +116,7 @@ func (c *copier) blobs(ctx context.Context, layers []v1.Descriptor, have []bool,
 			continue
 		}
 		g.Go(func() error {
-			d, err := c.layer(ctx, i, layers[i])
+			d, err := c.sealing(seal[i]).layer(ctx, i, layers[i])
 			layers[i] = d
 			return err
 		})
@@ -115,7 +126,7 @@ func (c *copier) blobs(ctx context.Context, layers []v1.Descriptor, have []bool,
 		return err
 	}
 	for i := range layers {
-		layers[i] = layers[first[digests[i]]]
+		layers[i] = layers[first[blobs[i]]]
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func (c *copier) tryLayer(ctx context.Context, i int, d v1.Descriptor, bar cliou
 		return c.fromTar(ctx, ls, i, d, bar)
 	}
 	if !d.MediaType.IsLayer() {
-		return c.asItIs(ctx, d, bar) // no tar: a file of an artifact
+		return c.asItIs(ctx, d, bar) // no tar: a file of an artifact, or encrypted
 	}
 	plain := isPlain(d.MediaType)
 	want := c.wantsCompressed()
@@ -54,13 +54,7 @@ func (c *copier) tryLayer(ctx context.Context, i int, d v1.Descriptor, bar cliou
 	if c.PreserveDigests {
 		return d, c.fixed("layer %s would have to change", d.Digest)
 	}
-	open := func() (io.ReadCloser, error) {
-		r, _, err := c.src.Blob(ctx, transport.Digest(d))
-		if err != nil {
-			return nil, err
-		}
-		return newVerifier(r, transport.Digest(d), d.Size), nil
-	}
+	open := c.opener(ctx, d)
 	if plain {
 		return c.compressed(ctx, transport.Digest(d), d, open, bar)
 	}
@@ -78,6 +72,17 @@ func (c *copier) tryLayer(ctx context.Context, i int, d v1.Descriptor, bar cliou
 	return c.compressed(ctx, "", d, unpacked, bar)
 }
 
+// opener opens a blob of the source that is verified as it is read.
+func (c *copier) opener(ctx context.Context, d v1.Descriptor) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) {
+		r, _, err := c.src.Blob(ctx, transport.Digest(d))
+		if err != nil {
+			return nil, err
+		}
+		return newVerifier(r, transport.Digest(d), d.Size), nil
+	}
+}
+
 // wantsCompressed tells whether plain layers are to be compressed on the way.
 func (c *copier) wantsCompressed() bool {
 	if c.Decompress {
@@ -89,8 +94,11 @@ func (c *copier) wantsCompressed() bool {
 	return c.Compress
 }
 
-// asItIs copies a blob unchanged.
+// asItIs copies a blob unchanged, encryption aside.
 func (c *copier) asItIs(ctx context.Context, d v1.Descriptor, bar cliout.Bar) (v1.Descriptor, error) {
+	if c.seal {
+		return c.transformed(ctx, d, c.opener(ctx, d), bar)
+	}
 	dg := transport.Digest(d)
 	if have, err := c.reuse(ctx, dg, d.Size); err != nil || have {
 		return d, err
@@ -137,7 +145,7 @@ func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d
 		d.Digest, d.MediaType = v1.Hash{Algorithm: diffID.Algorithm().String(), Hex: diffID.Encoded()}, plainType(d.MediaType)
 		return c.transformed(ctx, d, open, bar)
 	}
-	if named != diffID && !c.Decompress && (!c.ForceCompress || c.hasFormat(d)) {
+	if named != diffID && !c.seal && !c.Decompress && (!c.ForceCompress || c.hasFormat(d)) {
 		// The manifest names a compressed blob, which the destination may have.
 		if have, err := c.reuse(ctx, named, d.Size); err != nil || have {
 			return d, err
@@ -153,10 +161,12 @@ func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d
 	if err != nil {
 		return d, err
 	}
-	if have, err := c.reuse(ctx, diffID, -1); err != nil {
-		return d, err
-	} else if have && named == diffID {
-		return d, nil
+	if !c.seal {
+		if have, err := c.reuse(ctx, diffID, -1); err != nil {
+			return d, err
+		} else if have && named == diffID {
+			return d, nil
+		}
 	}
 	d.Digest, d.MediaType = hash, plainType(d.MediaType)
 	return c.transformed(ctx, d, open, bar)
@@ -166,7 +176,7 @@ func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d
 // out, and the destination has it, nothing is read.
 func (c *copier) compressed(ctx context.Context, diffID digest.Digest, d v1.Descriptor, open func() (io.ReadCloser, error), bar cliout.Bar) (v1.Descriptor, error) {
 	d.MediaType = compressedType(d.MediaType, c.CompressFormat)
-	if k, ok := c.cache.find(diffID, c.CompressFormat); ok && c.CompressFormat != zstdChunked {
+	if k, ok := c.cache.find(diffID, c.CompressFormat); ok && !c.seal && c.CompressFormat != zstdChunked {
 		have, err := c.reuse(ctx, k.Digest, k.Size)
 		if err != nil {
 			return d, err
@@ -184,7 +194,7 @@ func (c *copier) compressed(ctx context.Context, diffID digest.Digest, d v1.Desc
 		}
 		return c.zip.compress(r)
 	}, bar)
-	if err == nil && diffID != "" && c.CompressFormat != zstdChunked { // its annotations are not remembered
+	if err == nil && diffID != "" && !c.seal && c.CompressFormat != zstdChunked { // its annotations are not remembered
 		c.cache.add(known{DiffID: diffID, Digest: transport.Digest(out), Size: out.Size, Format: c.CompressFormat})
 	}
 	return out, err
@@ -197,6 +207,9 @@ func (c *copier) transformed(ctx context.Context, d v1.Descriptor, open func() (
 		return d, err
 	}
 	defer r.Close()
+	if c.seal {
+		return c.encrypted(ctx, d, r, bar)
+	}
 	if c.Precompute {
 		if _, store := c.dst.(transport.Planner); !store {
 			return c.precomputed(ctx, d, r, bar)

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/podsuite/podsuite/shared/cliout"
+	"github.com/podsuite/podsuite/shared/encryption"
 	"github.com/podsuite/podsuite/shared/registry"
 	"github.com/podsuite/podsuite/shared/transport"
 	"github.com/podsuite/podsuite/shared/trust"
@@ -32,9 +33,11 @@ type Options struct {
 	Destination transport.Options
 	Policy      *trust.Policy // nil accepts everything
 	Sign        SignOptions
-	Platform    v1.Platform // empty fields are the host's
-	Multi       string      // MultiSystem, MultiAll, MultiIndexOnly; "" is MultiSystem
-	Format      string      // "" keeps the source's
+	Encrypt     EncryptOptions
+	Keys        *encryption.Keys // decrypt encrypted layers; nil: they stay so
+	Platform    v1.Platform      // empty fields are the host's
+	Multi       string           // MultiSystem, MultiAll, MultiIndexOnly; "" is MultiSystem
+	Format      string           // "" keeps the source's
 
 	PreserveDigests  bool
 	CompressFormat   string   // gzip, zstd; "" is gzip

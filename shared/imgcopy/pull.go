@@ -10,6 +10,7 @@ import (
 
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/config"
+	"github.com/podsuite/podsuite/shared/encryption"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/registry"
@@ -31,6 +32,7 @@ type PullOptions struct {
 	Policy           string // PullMissing, PullAlways, PullNewer, PullNever; "" is PullAlways
 	Platform         v1.Platform
 	Registry         registry.Options // Retries 0 means as configured, below 0 none
+	Keys             *encryption.Keys // decrypt the image; nil: none
 	PolicyFile       string           // policy.json; "" is the configured one
 	RemoveSignatures bool             // don't store the image's signatures
 	Progress         cliout.Progress  // nil: none
@@ -147,7 +149,7 @@ func pullFrom(ctx context.Context, st *store.Store, cfg *config.Config, l ref.Lo
 		o.Registry.RetryDelay = cfg.Engine.RetryPause()
 	}
 	opts := Options{
-		Policy: policy, Sign: SignOptions{Remove: o.RemoveSignatures},
+		Policy: policy, Sign: SignOptions{Remove: o.RemoveSignatures}, Keys: o.Keys,
 		Source:   transport.Options{Config: cfg, Registry: o.Registry, Store: st},
 		Platform: o.Platform, Progress: o.Progress, Parallel: o.Parallel, Retries: retries(cfg, o.Registry),
 	}

@@ -24,6 +24,7 @@ type PushOptions struct {
 	ForceCompress  bool
 	Compress       bool // for the dir transport
 	Sign           SignOptions
+	Encrypt        EncryptOptions
 	Registry       registry.Options // Retries 0 means as configured, below 0 none
 	Progress       cliout.Progress  // nil: none
 	Parallel       int              // 0: as configured
@@ -72,7 +73,7 @@ func PushTo(st *store.Store, cfg *config.Config, img store.Image, name, destinat
 	t := transport.Options{Config: cfg, Registry: o.Registry, Store: st}
 	t.Registry.Retries = 0
 	return dst, Options{
-		Sign:   o.Sign,
+		Sign: o.Sign, Encrypt: o.Encrypt,
 		Source: t, Destination: t, Format: o.Format, CompressFormat: o.CompressFormat, CompressLevel: o.CompressLevel,
 		ForceCompress: o.ForceCompress, Compress: o.Compress, Parallel: o.Parallel, Retries: retries(cfg, o.Registry), Progress: o.Progress,
 	}, nil

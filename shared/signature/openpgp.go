@@ -64,6 +64,9 @@ func readKeys(data []byte) (keys openpgp.EntityList, rest []byte) {
 	return keys, data[to:]
 }
 
+// Entities are the keys themselves.
+func (k *Keyring) Entities() openpgp.EntityList { return k.keys }
+
 // Fingerprints are those of the primary keys, in upper-case hexadecimal.
 func (k *Keyring) Fingerprints() []string {
 	var out []string
