@@ -25,7 +25,7 @@ func (b *builder) lookUp(ctx context.Context, name string, p v1.Platform) (store
 		policy = PullMissing
 	}
 	id, err := imgcopy.Pull(ctx, b.st, b.cfg, name, imgcopy.PullOptions{
-		Policy: policy, Progress: b.progress(), Registry: b.req.Registry, Platform: p,
+		Policy: policy, Progress: b.progress(), Registry: b.req.Registry, Platform: p, Keys: b.req.Keys,
 		Choose: cliout.NewChooser(os.Stdin, os.Stdout),
 	})
 	if err != nil {

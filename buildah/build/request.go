@@ -7,6 +7,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/podsuite/podsuite/shared/encryption"
 	"github.com/podsuite/podsuite/shared/registry"
 )
 
@@ -63,6 +64,7 @@ type Request struct {
 	Version                     string // of the program, for the identity label
 	Run                         RunOptions
 	Registry                    registry.Options // for pulls
+	Keys                        *encryption.Keys // of encrypted images that are pulled
 	Platform                    v1.Platform      // of the image, and of those that are pulled; the host's where empty
 	AddFiles                    []string         // "source:destination", put into the image and not into the working container
 	Network                     string           // "", "private", "host", "none", names of networks or the path of a namespace

@@ -1,6 +1,7 @@
 package buildcmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +18,8 @@ import (
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/imgcopy"
+	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/store"
 )
@@ -38,6 +41,8 @@ type buildFlags struct {
 	registry cliflag.Registry
 	retry    cliflag.Retry
 	times    TimeFlags
+	keys     cliflag.Decryption
+	sign     cliflag.Sign
 	refused  Refused
 
 	args, labels, annotations, env, contexts, secrets, ssh, platforms, tags []string
@@ -73,7 +78,9 @@ Containerfile nor Dockerfile is present.`,
 	o.registry.Bind(f)
 	o.retry.Bind(f)
 	o.times.Bind(f)
-	o.refused.Bind(f, "build")
+	o.keys.Bind(f)
+	o.refused.Bind(f)
+	o.sign.BindGPG(f)
 	BindPull(f, &o.req.Pull)
 	f.BoolVar(new(bool), "pull-always", false, "")
 	f.BoolVar(new(bool), "pull-never", false, "")
@@ -195,6 +202,9 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	defer st.Close()
+	if o.req.Keys, err = o.keys.Value(); err != nil {
+		return err
+	}
 	remove, err := o.context(ctx, args)
 	defer remove()
 	if err != nil {
@@ -219,7 +229,7 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 	if slices.ContainsFunc(outputs, func(o build.Output) bool { return o.Dest == "-" }) {
 		o.req.Quiet, out = true, os.Stderr // standard output is the archive's
 	}
-	ids, err := build.All(ctx, st, cfg, rt, o.req, o.targets, o.manifest)
+	ids, err := o.make(ctx, st, cfg, rt)
 	if err != nil && ctx.Err() != nil {
 		return &errdef.Exit{Code: 130, Err: errors.New("build interrupted")}
 	}
@@ -236,6 +246,39 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 	}
 	_, err = fmt.Fprintln(out, strings.Join(ids, "\n"))
 	return err
+}
+
+// make builds the images. Those that get signed have their names only when they
+// are.
+func (o *buildFlags) make(ctx context.Context, st *store.Store, cfg *config.Config, rt runtime.Runtime) ([]string, error) {
+	sign, err := o.sign.Value()
+	if err != nil {
+		return nil, err
+	}
+	if len(sign.Signers) == 0 {
+		return build.All(ctx, st, cfg, rt, o.req, o.targets, o.manifest)
+	}
+	names, err := build.TagNames(o.req.Tags)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, errdef.Newf(errdef.ErrInvalid, "--sign-by: an image that is to be signed needs a name (--tag)")
+	}
+	req := o.req
+	req.Tags = nil
+	ids, err := build.All(ctx, st, cfg, rt, req, o.targets, o.manifest)
+	if err != nil {
+		return nil, err
+	}
+	id := ids[len(ids)-1]
+	for _, name := range names {
+		to := ref.Location{Transport: ref.ContainersStorage, Image: name, Index: -1}
+		if _, err := imgcopy.Push(ctx, st, cfg, id, to.String(), imgcopy.PushOptions{Sign: sign}); err != nil {
+			return nil, fmt.Errorf("sign image %s as %s: %w", id, name, err)
+		}
+	}
+	return ids, nil
 }
 
 // request completes and checks what the flags left in the request.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,9 @@ type commitFlags struct {
 	registry                          cliflag.Registry
 	times                             buildcmd.TimeFlags
 	refused                           buildcmd.Refused
+	sign                              cliflag.Sign
+	encryption                        cliflag.Encryption
+	push                              imgcopy.PushOptions // to where the image goes
 	annotations                       []string
 	config, iidFile, pull, manifest   string
 	identity, created, rm, compressed bool
@@ -51,7 +55,9 @@ on an image, the layers of that image.`,
 	f, r := cmd.Flags(), &o.work
 	o.registry.Bind(f)
 	o.times.Bind(f)
-	o.refused.Bind(f, "commit")
+	o.refused.Bind(f)
+	o.sign.BindGPG(f)
+	o.encryption.Bind(f)
 	f.StringArrayVar(&r.AddFiles, "add-file", nil, "add contents of a file to the image at a specified path (`source:destination`)")
 	f.StringArrayVar(&o.annotations, "annotation", []string{}, "set metadata for an image")
 	f.StringArrayVarP(&o.commit.Changes, "change", "c", nil, "apply containerfile `instruction`s to the committed image")
@@ -89,10 +95,14 @@ func runCommit(cmd *cobra.Command, a *app, o *commitFlags, container, destinatio
 			return err
 		}
 	}
-	if destination != "" && !ref.HasTransport(destination) {
-		if o.commit.Names, err = build.TagNames([]string{destination}); err != nil {
-			return errdef.Newf(errdef.ErrInvalid, "cannot parse input: %q: %s", destination, build.NameError(destination))
-		}
+	if o.push.Sign, err = o.sign.Value(); err != nil {
+		return err
+	}
+	if o.push.Encrypt, err = o.encryption.Value(cmd.Context()); err != nil {
+		return err
+	}
+	if destination, err = o.named(destination); err != nil {
+		return err
 	}
 	return a.work(r, func() error {
 		if o.manifest != "" {
@@ -121,6 +131,27 @@ func runCommit(cmd *cobra.Command, a *app, o *commitFlags, container, destinatio
 	})
 }
 
+// named gives the place where the image goes, if that is not the store itself.
+// One that gets signed has its name only when it is.
+func (o *commitFlags) named(destination string) (string, error) {
+	changed := len(o.push.Sign.Signers) > 0 || o.push.Encrypt.To != nil
+	switch {
+	case destination == "" && changed:
+		return "", errdef.Newf(errdef.ErrInvalid, "an image that is to be signed or encrypted needs a name")
+	case destination == "" || ref.HasTransport(destination):
+		return destination, nil
+	}
+	names, err := build.TagNames([]string{destination})
+	if err != nil {
+		return "", errdef.Newf(errdef.ErrInvalid, "cannot parse input: %q: %s", destination, build.NameError(destination))
+	}
+	if changed {
+		return ref.Location{Transport: ref.ContainersStorage, Image: names[0], Index: -1}.String(), nil
+	}
+	o.commit.Names = names
+	return "", nil
+}
+
 // image makes the image, takes it where it is to go, and gives its ID.
 func (o *commitFlags) image(ctx context.Context, w *build.Workplace, destination string) (string, error) {
 	r := &o.work
@@ -131,7 +162,8 @@ func (o *commitFlags) image(ctx context.Context, w *build.Workplace, destination
 		}
 		return id, err
 	}
-	if o.manifest != "" {
+	stored := strings.HasPrefix(destination, ref.ContainersStorage+":")
+	if o.manifest != "" && !stored {
 		return "", errdef.Newf(errdef.ErrInvalid, "--manifest is for images of the store: %q is elsewhere", destination)
 	}
 	before, err := r.Store.Images()
@@ -142,7 +174,10 @@ func (o *commitFlags) image(ctx context.Context, w *build.Workplace, destination
 	if err != nil {
 		return "", err
 	}
-	err = pushCommitted(ctx, r, id, destination)
+	err = o.pushCommitted(ctx, id, destination)
+	if err == nil && o.manifest != "" {
+		err = build.AddToList(ctx, r.Store, r.Config, o.manifest, id)
+	}
 	if slices.ContainsFunc(before, func(i store.Image) bool { return i.ID == id }) {
 		return id, err
 	}
@@ -155,9 +190,9 @@ func (o *commitFlags) image(ctx context.Context, w *build.Workplace, destination
 }
 
 // pushCommitted sends the image where it was to go.
-func pushCommitted(ctx context.Context, r *build.WorkRequest, id, destination string) error {
-	p := imgcopy.PushOptions{Registry: r.Registry}
-	if !r.Quiet {
+func (o *commitFlags) pushCommitted(ctx context.Context, id, destination string) error {
+	r, p := &o.work, o.push
+	if p.Registry = r.Registry; !r.Quiet {
 		p.Progress = cliout.NewProgress(os.Stderr, "auto")
 	}
 	_, err := imgcopy.Push(ctx, r.Store, r.Config, id, destination, p)

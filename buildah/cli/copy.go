@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/podsuite/podsuite/buildah/buildcmd"
 	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -47,7 +46,7 @@ func newPull(a *app) *cobra.Command {
 	o, policy := &copyFlags{}, ""
 	var removeSignatures bool
 	var platform cliflag.Platform
-	var keys []string
+	var decryption cliflag.Decryption
 	cmd := &cobra.Command{
 		Use:   "pull IMAGE",
 		Short: "Pull an image from the specified location",
@@ -66,9 +65,6 @@ specified, the image with the 'latest' tag (if it exists) is pulled.`,
 				return errdef.Newf(errdef.ErrInvalid, "unrecognized pull policy %q", policy)
 			}
 			p := imgcopy.PullOptions{Policy: policy, RemoveSignatures: removeSignatures, Choose: cliout.NewChooser(os.Stdin, os.Stdout)}
-			if len(keys) > 0 {
-				return buildcmd.NoEncryption("decryption-key")
-			}
 			var err error
 			if p.Platform, err = platform.Value(); err != nil {
 				return err
@@ -81,6 +77,9 @@ specified, the image with the 'latest' tag (if it exists) is pulled.`,
 				return err
 			}
 			defer st.Close()
+			if p.Keys, err = decryption.Value(); err != nil {
+				return err
+			}
 			ctx, stop := cliout.Interruptible(cmd.Context())
 			defer stop()
 			id, err := imgcopy.Pull(ctx, st, cfg, args[0], p)
@@ -93,7 +92,7 @@ specified, the image with the 'latest' tag (if it exists) is pulled.`,
 	}
 	o.bind(cmd, "pull")
 	platform.Bind(cmd.Flags())
-	cmd.Flags().StringSliceVar(&keys, "decryption-key", nil, "key needed to decrypt the image")
+	decryption.Bind(cmd.Flags())
 	cmd.Flags().BoolVar(&removeSignatures, "remove-signatures", false, "don't copy signatures when pulling image")
 	cmd.Flags().StringVar(&policy, "policy", imgcopy.PullMissing, "missing, always, ifnewer, or never.")
 	return cmd
@@ -105,6 +104,7 @@ func newPush(a *app) *cobra.Command {
 	var compression cliflag.Compression
 	var digestFile cliflag.DigestFile
 	var sign cliflag.Sign
+	var encryption cliflag.Encryption
 	var all, remove bool
 	cmd := &cobra.Command{
 		Use:     "push IMAGE [DESTINATION]",
@@ -135,6 +135,9 @@ func newPush(a *app) *cobra.Command {
 			defer st.Close()
 			ctx, stop := cliout.Interruptible(cmd.Context())
 			defer stop()
+			if p.Encrypt, err = encryption.Value(ctx); err != nil {
+				return err
+			}
 			destination := append(args, "")[1]
 			result, err := pushImage(ctx, manifestlist.Lists{Store: st, Config: cfg}, args[0], destination, all, p)
 			if err != nil {
@@ -153,6 +156,7 @@ func newPush(a *app) *cobra.Command {
 	compression.Bind(cmd.Flags())
 	digestFile.Bind(cmd.Flags())
 	sign.BindGPG(cmd.Flags())
+	encryption.Bind(cmd.Flags())
 	sign.BindRemove(cmd.Flags())
 	return cmd
 }

@@ -23,7 +23,7 @@ type fromFlags struct {
 	platform              cliflag.Platform
 	name, cidFile         string
 	pullAlways, pullNever bool
-	decryptionKeys        []string
+	decryption            cliflag.Decryption
 	quiet                 bool
 }
 
@@ -53,7 +53,7 @@ buildah from --name "myimagename" myregistry/myrepository/imagename:imagetag`,
 	o.retry.Bind(f)
 	o.platform.Bind(f)
 	f.StringVar(&o.cidFile, "cidfile", "", "write the container ID to the file")
-	f.StringSliceVar(&o.decryptionKeys, "decryption-key", nil, "key needed to decrypt the image")
+	o.decryption.Bind(f)
 	f.StringVarP(&r.Format, "format", "f", envOr("BUILDAH_FORMAT", build.FormatOCI), "`format` of the image manifest and metadata")
 	f.StringVar(&o.name, "name", "", "`name` for the working container")
 	buildcmd.BindPull(f, &r.Pull)
@@ -67,9 +67,6 @@ buildah from --name "myimagename" myregistry/myrepository/imagename:imagetag`,
 
 func runFrom(cmd *cobra.Command, a *app, o *fromFlags, image string) error {
 	r := &o.req
-	if len(o.decryptionKeys) > 0 {
-		return buildcmd.NoEncryption("decryption-key")
-	}
 	switch {
 	case o.pullAlways:
 		r.Pull = build.PullAlways
@@ -88,6 +85,9 @@ func runFrom(cmd *cobra.Command, a *app, o *fromFlags, image string) error {
 		return err
 	}
 	return a.work(r, func() error {
+		if r.Keys, err = o.decryption.Value(); err != nil {
+			return err
+		}
 		ctx, stop := cliout.Interruptible(cmd.Context())
 		defer stop()
 		w, err := build.From(ctx, *r, image, o.name)

@@ -29,6 +29,8 @@ type copyRequest struct {
 	format      cliflag.Format
 	digest      cliflag.DigestFile
 	sign        cliflag.Sign
+	encryption  cliflag.Encryption
+	decryption  cliflag.Decryption
 	compression cliflag.Compression
 	progress    cliflag.Progress
 	opts        imgcopy.Options
@@ -69,6 +71,8 @@ func newCopy(g *global) *cobra.Command {
 	f.BoolVar(&o.PreserveDigests, "preserve-digests", false, "Preserve digests of images and lists")
 	r.sign.Bind(f)
 	r.sign.BindIdentity(f)
+	r.encryption.Bind(f)
+	r.decryption.Bind(f)
 	r.sign.BindRemove(f)
 	f.UintVar(&r.parallel, "image-parallel-copies", 0, "Maximum number of image layers to be copied (pulled/pushed) simultaneously (default 6)")
 	f.BoolVar(&o.Compress, "dest-compress", false, "Compress tarball image layers when saving to directory using the 'dir' transport. (default is same compression type as source)")
@@ -95,6 +99,8 @@ func (r *copyRequest) complete(g *global, cmd *cobra.Command) error {
 		return invalid("--dest-compress and --dest-decompress cannot be used together")
 	case o.ForceCompress && o.CompressFormat == "":
 		return invalid("--dest-force-compress-format needs --dest-compress-format")
+	case r.encryption.Given() && r.decryption.Given():
+		return invalid("--encryption-key and --decryption-key cannot be specified together")
 	}
 	switch r.multiArch {
 	case "", imgcopy.MultiSystem, imgcopy.MultiAll, imgcopy.MultiIndexOnly:
@@ -148,6 +154,12 @@ func (r *copyRequest) run(cmd *cobra.Command, g *global, from, to string) error 
 		return err
 	}
 	if r.opts.Sign, err = r.sign.Value(); err != nil {
+		return err
+	}
+	if r.opts.Encrypt, err = r.encryption.Value(cmd.Context()); err != nil {
+		return err
+	}
+	if r.opts.Keys, err = r.decryption.Value(); err != nil {
 		return err
 	}
 	res, err := imgcopy.Copy(cmd.Context(), dst, src, r.opts)

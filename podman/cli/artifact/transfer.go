@@ -39,6 +39,7 @@ func (t *transfer) options() (artifact.TransferOptions, error) {
 // newPull is `podman artifact pull`.
 func newPull(a *app.App) *cobra.Command {
 	var flags transfer
+	var decryption cliflag.Decryption
 	cmd := &cobra.Command{
 		Use:     "pull [options] ARTIFACT",
 		Short:   "Pull an OCI artifact",
@@ -47,9 +48,13 @@ func newPull(a *app.App) *cobra.Command {
 		Example: "  podman artifact pull quay.io/foobar/machineos:latest",
 	}
 	flags.bind(cmd.Flags(), "Suppress output information when pulling images")
+	decryption.BindArray(cmd.Flags())
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		o, err := flags.options()
 		if err != nil {
+			return err
+		}
+		if o.Keys, err = decryption.Value(); err != nil {
 			return err
 		}
 		ctx, stop := cliout.Interruptible(cmd.Context())

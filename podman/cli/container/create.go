@@ -29,6 +29,9 @@ func NewCreate(a *app.App) *cobra.Command {
 				return err
 			}
 			defer e.Close()
+			if req.PullOptions.Keys, err = f.decryption.Value(); err != nil {
+				return err
+			}
 			c, err := e.Create(cmd.Context(), req)
 			if err != nil {
 				return err

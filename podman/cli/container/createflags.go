@@ -21,6 +21,7 @@ type createFlags struct {
 	registry                cliflag.Registry
 	retry                   cliflag.Retry
 	platform                cliflag.Platform
+	decryption              cliflag.Decryption
 }
 
 func (f *createFlags) bind(cmd *cobra.Command) {
@@ -80,6 +81,7 @@ func (f *createFlags) bindImage(cmd *cobra.Command) {
 	f.registry.Bind(fl)
 	f.retry.Bind(fl)
 	f.platform.Bind(fl)
+	f.decryption.BindArray(fl)
 	cliflag.BindContentTrust(fl)
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "Suppress output information when pulling images")
 }

@@ -63,6 +63,9 @@ func (f *runFlags) run(cmd *cobra.Command, a *app.App, args []string) error {
 		return err
 	}
 	defer e.Close()
+	if req.PullOptions.Keys, err = f.decryption.Value(); err != nil {
+		return errdefExit(err, 125)
+	}
 	c, status, err := e.Run(cmd.Context(), req, f.start)
 	if c == nil {
 		return errdefExit(err, 125)

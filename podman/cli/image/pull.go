@@ -17,6 +17,7 @@ func NewPull(a *app.App) *cobra.Command {
 	var reg cliflag.Registry
 	var retry cliflag.Retry
 	var platform cliflag.Platform
+	var decryption cliflag.Decryption
 	var shown cliflag.Progress
 	var allTags bool
 	var policy string
@@ -32,6 +33,7 @@ func NewPull(a *app.App) *cobra.Command {
 	retry.Bind(f)
 	cliflag.BindContentTrust(f)
 	platform.Bind(f)
+	decryption.BindArray(f)
 	shown.Bind(f, "Suppress output information when pulling images")
 	f.BoolVarP(&allTags, "all-tags", "a", false, "All tagged images in the repository will be pulled")
 	f.StringVar(&policy, "policy", imgcopy.PullAlways, `Pull image policy ("always"|"missing"|"never"|"newer")`)
@@ -53,6 +55,9 @@ func NewPull(a *app.App) *cobra.Command {
 			return err
 		}
 		defer e.Close()
+		if o.Keys, err = decryption.Value(); err != nil {
+			return err
+		}
 		ctx, stop := cliout.Interruptible(cmd.Context())
 		defer stop()
 		var errs []error

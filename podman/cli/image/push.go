@@ -19,6 +19,7 @@ func NewPush(a *app.App) *cobra.Command {
 	var digestFile cliflag.DigestFile
 	var shown cliflag.Progress
 	var sign cliflag.Sign
+	var encryption cliflag.Encryption
 	var o imgcopy.PushOptions
 	cmd := &cobra.Command{
 		Use:     "push [options] IMAGE [DESTINATION]",
@@ -35,6 +36,7 @@ func NewPush(a *app.App) *cobra.Command {
 	compression.Bind(f)
 	digestFile.Bind(f)
 	sign.Bind(f)
+	encryption.BindArray(f)
 	sign.BindRemove(f)
 	shown.Bind(f, "Suppress output information when pushing images")
 	f.BoolVar(&o.Compress, "compress", false, "Compress tarball image layers when pushing to a directory using the 'dir' transport. (default is same compression type as source)")
@@ -64,6 +66,9 @@ func NewPush(a *app.App) *cobra.Command {
 		defer e.Close()
 		ctx, stop := cliout.Interruptible(cmd.Context())
 		defer stop()
+		if o.Encrypt, err = encryption.Value(ctx); err != nil {
+			return err
+		}
 		result, err := e.PushImage(ctx, args[0], append(args, "")[1], o)
 		if err != nil {
 			return err

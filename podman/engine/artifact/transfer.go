@@ -8,6 +8,7 @@ import (
 
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/config"
+	"github.com/podsuite/podsuite/shared/encryption"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/ref"
@@ -20,6 +21,7 @@ import (
 type TransferOptions struct {
 	Registry registry.Options // Retries 0 means none
 	Sign     imgcopy.SignOptions
+	Keys     *encryption.Keys // Pull: decrypt the artifact
 	Progress cliout.Progress
 }
 
@@ -40,7 +42,7 @@ func (s *Store) Pull(ctx context.Context, cfg *config.Config, name string, o Tra
 	defer unlock()
 	dst := ref.Location{Transport: ref.OCI, Path: s.dir, Image: src.Name.String(), Index: -1}
 	c := copyOptions(cfg, o)
-	c.Policy = policy
+	c.Policy, c.Keys, c.PreserveDigests = policy, o.Keys, o.Keys == nil
 	result, err := imgcopy.Copy(ctx, dst, src, c)
 	index, ierr := s.index()
 	if ierr == nil {
