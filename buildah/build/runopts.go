@@ -202,7 +202,7 @@ func (r *runStep) profile(caps []string) (runtime.Profile, error) {
 	return runtime.Profile{
 		Rootless: r.s.b.cfg.Rootless, HostNetwork: r.network == networkHost, Capabilities: caps,
 		HostPID: o.hostNamespace("pid"), HostIPC: o.hostNamespace("ipc"), HostUTS: o.hostNamespace("uts"),
-		HostCgroup: o.hostNamespace("cgroup"), NoSeccomp: o.SeccompProfilePath != "", ShmSize: shm,
+		HostCgroup: o.hostNamespace("cgroup") || !runtime.PrivateCgroups(), NoSeccomp: o.SeccompProfilePath != "", ShmSize: shm,
 	}, err
 }
 

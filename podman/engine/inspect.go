@@ -90,7 +90,7 @@ func (e *Engine) graphInfo(c store.Container) GraphDriverInfo {
 func mountInfo(c *container.Config) (mounts []MountInfo, binds []string) {
 	mounts, binds = []MountInfo{}, []string{}
 	for _, m := range c.Mounts {
-		if m.Type == "tmpfs" {
+		if m.Type == "tmpfs" || m.Type == "ramfs" || m.Type == "devpts" {
 			continue
 		}
 		i := MountInfo{Type: m.Type, Name: m.Name, Source: m.Source, Destination: m.Destination, RW: !m.Has("ro"), Options: []string{}}
@@ -221,6 +221,12 @@ func (e *Engine) hostInfo(c *container.Config) *HostInfo {
 	}
 	h.Init, h.HostsFile = c.Init, c.Network.HostsFile
 	h.RestartPolicy = RestartInfo{first(c.Restart.Policy, "no"), c.Restart.Retries}
+	for _, o := range c.Security.ProcOpts {
+		h.SecurityOpt = append(h.SecurityOpt, "proc-opts="+o)
+	}
+	if c.Security.AppArmor != "" {
+		h.SecurityOpt = append(h.SecurityOpt, "apparmor="+c.Security.AppArmor)
+	}
 	if c.Security.NoNewPrivileges {
 		h.SecurityOpt = append(h.SecurityOpt, "no-new-privileges")
 	}

@@ -89,26 +89,41 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 }
 
 func (e *Engine) addMount(id string, m *container.Mount, spec *specs.Spec, root string) error {
+	uid, gid := int(spec.Process.User.UID), int(spec.Process.User.GID)
 	switch m.Type {
 	case "bind":
 		if _, err := os.Stat(m.Source); err != nil {
 			return &errdef.Exit{Code: 125, Err: errdef.Newf(errdef.ErrNotFound, "statfs %s: no such file or directory", m.Source)}
 		}
 	case "volume":
-		if err := e.fillVolume(id, m, root, int(spec.Process.User.UID), int(spec.Process.User.GID)); err != nil {
+		if err := e.fillVolume(id, m, root, uid, gid); err != nil {
 			return err
 		}
+	case "image":
+		return e.addImageMount(id, m, spec)
+	}
+	out := specs.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Kernel()}
+	if m.Type == "volume" {
+		out.Type = "bind"
+	}
+	if m.SubPath != "" {
+		at, err := e.pin(id, m.Source, m.SubPath)
+		if err != nil {
+			return err
+		}
+		out.Source = at
 	}
 	if m.Has("U") {
-		if err := chownTree(m.Source, int(spec.Process.User.UID), int(spec.Process.User.GID)); err != nil {
+		if m.Type == "tmpfs" {
+			out.Options = append(out.Options, fmt.Sprintf("uid=%d", uid), fmt.Sprintf("gid=%d", gid))
+		} else if err := chownTree(out.Source, uid, gid); err != nil {
 			return err
 		}
 	}
-	kind := m.Type
-	if kind == "volume" {
-		kind = "bind"
+	if m.Has("O") {
+		return e.addOverlay(id, &out, m.Value("upperdir"), m.Value("workdir"), spec)
 	}
-	spec.Mounts = append(spec.Mounts, specs.Mount{Destination: m.Destination, Type: kind, Source: m.Source, Options: m.Kernel()})
+	spec.Mounts = append(spec.Mounts, out)
 	return nil
 }
 

@@ -204,7 +204,7 @@ func setShare(p *pod.Pod, req *PodRequest) error {
 			return errdef.Newf(errdef.ErrInvalid, "NoInfra and InfraName are mutually exclusive pod options: invalid pod spec")
 		case len(c.AddHosts) > 0 || c.Hostname != "" || len(c.DNS)+len(c.DNSOptions)+len(c.DNSSearch) > 0 || c.IP != "" || c.IP6 != "" || c.MAC != "" ||
 			len(c.NetworkAliases) > 0 || c.NoHosts || c.HostsFile != "" || c.NoHostname || len(c.Sysctl) > 0 || len(c.Volumes) > 0 ||
-			len(c.VolumesFrom) > 0 || len(c.Devices) > 0 || c.MonitorPidFile != "" || c.PID != "" || c.UTS != "" || c.ShmSize != "":
+			len(c.VolumesFrom) > 0 || len(c.Devices) > 0 || len(c.GPUs) > 0 || c.MonitorPidFile != "" || c.PID != "" || c.UTS != "" || c.ShmSize != "":
 			return errdef.Newf(errdef.ErrInvalid, "options on the network, the host's name, namespaces, volumes, devices and the monitor need an infra container: invalid pod spec")
 		}
 		p.Share = nil

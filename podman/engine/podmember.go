@@ -190,6 +190,11 @@ func (in *membership) add(c *container.Config) error {
 			c.Mounts = append(c.Mounts, m)
 		}
 	}
+	for _, name := range in.infra.CDIDevices {
+		if !slices.Contains(c.CDIDevices, name) {
+			c.CDIDevices = append(c.CDIDevices, name)
+		}
+	}
 	for _, d := range in.infra.Devices {
 		if !slices.ContainsFunc(c.Devices, func(own container.Device) bool { return own.Path == d.Path }) {
 			c.Devices = append(c.Devices, d)

@@ -144,6 +144,9 @@ func (e *Engine) freeParts(ctx context.Context, c *container.Config) error {
 	if err := errors.Join(e.freeShm(c.ID), e.nameInPod(c, false)); err != nil {
 		return err
 	}
+	if err := e.freeMounts(c.ID); err != nil {
+		return err
+	}
 	if err := e.releaseVolumes(c); err != nil {
 		return err
 	}

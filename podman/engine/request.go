@@ -48,7 +48,9 @@ type CreateRequest struct {
 	Umask                   string // octal
 	OOMScoreAdj             *int
 	OOMKillDisable          bool
-	Devices                 []string // HOST[:CONTAINER][:ACCESS]
+	Devices                 []string // HOST[:CONTAINER][:ACCESS], or vendor.com/class=name
+	GPUs                    []string // names of nvidia.com/gpu devices
+	RdtClass                string   // a class of Intel RDT
 	DeviceRules             []string
 	CgroupNS                string // private or host
 	CIDFile                 string

@@ -17,6 +17,7 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/rootfs"
 	"github.com/podsuite/podsuite/shared/runtime"
+	"github.com/podsuite/podsuite/shared/runtime/cdi"
 )
 
 // setRun keeps how the container's process runs: its time, its devices, its
@@ -33,11 +34,11 @@ func (e *Engine) setRun(c *container.Config, req *CreateRequest, _ *v1.Config) e
 	if _, err := zoneFile(c.Timezone); err != nil {
 		return err
 	}
-	if req.CgroupNS == "private" && !runtime.PrivateCgroups() {
-		return errdef.Newf(errdef.ErrUnsupported, "--cgroupns private needs control groups of version 2, which this system doesn't use")
-	}
 	switch mode := first(req.CgroupNS, conf.CgroupNS); mode {
 	case "", "private", "host":
+		if req.CgroupNS == "" && !runtime.PrivateCgroups() {
+			mode = "" // version 1 has namespaces only where they are asked for
+		}
 		c.CgroupNSMode = first(c.CgroupNSMode, mode) // a pod's comes first
 	default:
 		return errdef.Newf(errdef.ErrInvalid, "unrecognized namespace mode %s passed: choose host or private for --cgroupns", mode)
@@ -56,13 +57,26 @@ func (e *Engine) setRun(c *container.Config, req *CreateRequest, _ *v1.Config) e
 	default:
 		return errdef.Newf(errdef.ErrInvalid, "unknown persona specified `%s`: choose LINUX or LINUX32", req.Personality)
 	}
-	return setDevices(c, slices.Concat(conf.Devices, req.Devices), req.DeviceRules)
+	if c.RdtClass = req.RdtClass; c.RdtClass != "" {
+		if err := runtime.CheckClass(c.RdtClass); err != nil {
+			return err
+		}
+	}
+	devices := slices.Concat(conf.Devices, req.Devices)
+	for _, gpu := range req.GPUs {
+		devices = append(devices, "nvidia.com/gpu="+gpu)
+	}
+	return setDevices(c, devices, req.DeviceRules)
 }
 
 // setDevices reads HOST[:CONTAINER][:ACCESS] and the rules on devices that
 // may appear later, "TYPE MAJOR:MINOR ACCESS".
 func setDevices(c *container.Config, devices, rules []string) error {
 	for _, text := range devices {
+		if cdi.IsName(text) {
+			c.CDIDevices = append(c.CDIDevices, text)
+			continue
+		}
 		d, err := parseDevice(text)
 		if err != nil {
 			return err
@@ -85,8 +99,6 @@ func parseDevice(text string) (d container.Device, err error) {
 	switch {
 	case len(parts) > 3 || parts[0] == "":
 		return d, errdef.Newf(errdef.ErrInvalid, "invalid device specification: %s", text)
-	case !path.IsAbs(d.Host) && strings.Contains(d.Host, "="):
-		return d, errdef.Newf(errdef.ErrUnsupported, "device %q is one of a container device interface (CDI), which is not supported: name it by its path", text)
 	}
 	for i, part := range parts[1:] {
 		switch {
@@ -138,7 +150,7 @@ func parseDeviceRule(text string) (r specs.LinuxDeviceCgroup, err error) {
 
 // addDevices puts the container's devices into the specification. A directory
 // stands for the devices in it.
-func addDevices(c *container.Config, spec *specs.Spec) error {
+func (e *Engine) addDevices(c *container.Config, spec *specs.Spec) error {
 	for _, d := range c.Devices {
 		err := filepath.WalkDir(d.Host, func(host string, entry fs.DirEntry, err error) error {
 			if err != nil {
@@ -163,6 +175,12 @@ func addDevices(c *container.Config, spec *specs.Spec) error {
 		}
 	}
 	spec.Linux.Resources.Devices = append(spec.Linux.Resources.Devices, c.DeviceRules...)
+	if err := cdi.Add(spec, e.Config.Engine.CDISpecDirs, c.CDIDevices); err != nil {
+		return &errdef.Exit{Code: 126, Err: err}
+	}
+	if c.RdtClass != "" {
+		spec.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: c.RdtClass}
+	}
 	return nil
 }
 
@@ -244,7 +262,7 @@ func (e *Engine) volumesFrom(names []string) (all []container.Mount, err error) 
 			return nil, err
 		}
 		for _, m := range c.Mounts {
-			if m.Type != "volume" && m.Type != "bind" {
+			if m.Type != "volume" && m.Type != "bind" && m.Type != "image" {
 				continue
 			}
 			m.Anonymous = false // it stays the other container's

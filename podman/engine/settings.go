@@ -262,69 +262,6 @@ func (e *Engine) setNamespaces(c *container.Config, req *CreateRequest, _ *v1.Co
 	return nil
 }
 
-func setSecurity(c *container.Config, req *CreateRequest, image *v1.Config) error {
-	c.Security = container.Security{Privileged: req.Privileged, ReadOnly: req.ReadOnly, CapAdd: req.CapAdd, CapDrop: req.CapDrop}
-	for _, opt := range req.SecurityOpt {
-		key, value, ok := strings.Cut(opt, "=")
-		if !ok {
-			key, value, _ = strings.Cut(opt, ":")
-		}
-		switch key {
-		case "no-new-privileges":
-			c.Security.NoNewPrivileges = value == "" || value == "true"
-		case "seccomp":
-			c.Security.Seccomp = value
-		case "unmask":
-			c.Security.Unmask = append(c.Security.Unmask, strings.Split(value, ":")...)
-		case "mask":
-			c.Security.Mask = append(c.Security.Mask, strings.Split(value, ":")...)
-		case "label", "apparmor":
-			// Only what asks for no label has a meaning where the kernel has none.
-			if value != "disable" && value != "unconfined" {
-				return errdef.Newf(errdef.ErrUnsupported, "security option %q is not supported on this system", opt)
-			}
-		default:
-			return errdef.Newf(errdef.ErrInvalid, "invalid --security-opt 1: %q", opt)
-		}
-	}
-	if err := setSeccompPolicy(&c.Security, req.SeccompPolicy, image); err != nil {
-		return err
-	}
-	for _, kv := range req.Sysctl {
-		key, value, ok := strings.Cut(kv, "=")
-		if !ok {
-			return errdef.Newf(errdef.ErrInvalid, "%s is invalid, sysctl values must be in the form of KEY=VALUE", kv)
-		}
-		if c.Sysctl == nil {
-			c.Sysctl = map[string]string{}
-		}
-		c.Sysctl[key] = value
-	}
-	return nil
-}
-
-// seccompLabel is the image's label that has a seccomp profile.
-const seccompLabel = "io.containers.seccomp.profile"
-
-// setSeccompPolicy takes the profile from the image, unless the user named one.
-func setSeccompPolicy(s *container.Security, policy string, image *v1.Config) error {
-	switch policy {
-	case "", "default":
-		return nil
-	case "image":
-	default:
-		return errdef.Newf(errdef.ErrInvalid, "invalid seccomp policy %q: valid policies are [\"default\" \"image\"]", policy)
-	}
-	if s.Seccomp != "" {
-		return nil
-	}
-	if s.SeccompText = image.Labels[seccompLabel]; s.SeccompText == "" {
-		return errdef.Newf(errdef.ErrInvalid, "no seccomp policy defined by image")
-	}
-	_, err := runtime.ParseSeccomp([]byte(s.SeccompText), nil)
-	return err
-}
-
 // ParseSignal reads a signal's name, with or without SIG, or its number.
 func ParseSignal(s string) (int, error) {
 	if n, err := strconv.Atoi(s); err == nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -18,7 +19,7 @@ import (
 
 // prepare mounts the container's root file system and makes the OCI
 // specification of its configuration.
-func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
+func (e *Engine) prepare(ctx context.Context, c *container.Config) (*specs.Spec, error) {
 	root, err := e.Store.Mount(c.ID)
 	if err != nil {
 		return nil, err
@@ -52,7 +53,7 @@ func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
 	if c.UTSMode == "" {
 		spec.Hostname = e.hostname(c)
 	}
-	if err := addDevices(c, spec); err != nil {
+	if err := e.addDevices(c, spec); err != nil {
 		return nil, err
 	}
 	if err := addTimezone(c, spec, root); err != nil {
@@ -64,7 +65,10 @@ func (e *Engine) prepare(c *container.Config) (*specs.Spec, error) {
 	if err := e.addSecrets(c, spec); err != nil {
 		return nil, err
 	}
-	return spec, e.addInit(c, spec)
+	if err := e.addInit(c, spec); err != nil {
+		return nil, err
+	}
+	return spec, e.addHooks(ctx, c, spec)
 }
 
 // baseSpec is the default specification with the container's namespaces,
@@ -77,7 +81,7 @@ func (e *Engine) baseSpec(c *container.Config) (*specs.Spec, error) {
 	s := &c.Security
 	p := runtime.Profile{Privileged: s.Privileged, Rootless: userns.Rootless(), Capabilities: caps, ShmSize: c.ShmSize,
 		HostNetwork: c.Network.Mode == "host", HostPID: c.PIDMode == "host", HostIPC: c.IPCMode == "host", HostUTS: c.UTSMode == "host",
-		HostCgroup: c.CgroupNSMode == "host", NoSeccomp: s.Seccomp != "" || s.SeccompText != ""}
+		HostCgroup: c.CgroupNSMode == "host" || c.CgroupNSMode != "private" && !runtime.PrivateCgroups(), NoSeccomp: s.Seccomp != "" || s.SeccompText != ""}
 	spec, err := runtime.DefaultSpec(p)
 	if err != nil {
 		return nil, err
@@ -107,25 +111,8 @@ func (e *Engine) baseSpec(c *container.Config) (*specs.Spec, error) {
 		}
 		spec.Linux.Sysctl[key] = value
 	}
-	hidden := func(p string) bool { return slices.Contains(s.Unmask, p) || slices.Contains(s.Unmask, "ALL") }
-	spec.Linux.MaskedPaths = append(slices.DeleteFunc(spec.Linux.MaskedPaths, hidden), s.Mask...)
-	spec.Linux.ReadonlyPaths = slices.DeleteFunc(spec.Linux.ReadonlyPaths, hidden)
+	confine(s, spec)
 	return spec, nil
-}
-
-// seccompProfile is a profile other than the default one; nil for that or none.
-func seccompProfile(s *container.Security) ([]byte, error) {
-	if s.SeccompText != "" {
-		return []byte(s.SeccompText), nil
-	}
-	if s.Seccomp == "" || s.Seccomp == "unconfined" {
-		return nil, nil
-	}
-	profile, err := os.ReadFile(s.Seccomp)
-	if err != nil {
-		return nil, fmt.Errorf("opening seccomp profile failed: %w", err)
-	}
-	return profile, nil
 }
 
 // limit sets the control group and its limits, where this user has control
@@ -268,12 +255,13 @@ type bundleConfig struct {
 	Hostname    string            `json:"hostname,omitempty"`
 	Mounts      []specs.Mount     `json:"mounts"`
 	Annotations map[string]string `json:"annotations,omitempty"`
+	Hooks       *specs.Hooks      `json:"hooks,omitempty"`
 	Linux       *specs.Linux      `json:"linux"`
 }
 
 // writeBundle writes the specification where the runtime reads it.
 func (e *Engine) writeBundle(c *container.Config, s *specs.Spec) error {
-	data, err := json.Marshal(bundleConfig{s.Version, s.Process, s.Root, s.Hostname, s.Mounts, s.Annotations, s.Linux})
+	data, err := json.Marshal(bundleConfig{s.Version, s.Process, s.Root, s.Hostname, s.Mounts, s.Annotations, s.Hooks, s.Linux})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(e.Store.ContainerRunDir(c.ID), "config.json"), data, 0o600)
 	}

@@ -188,7 +188,7 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 	}
 	connected := make(chan error, 1)
 	go func() { connected <- e.connect(ctx, c) }()
-	spec, err := e.prepare(c)
+	spec, err := e.prepare(ctx, c)
 	err = errors.Join(err, <-connected)
 	if err == nil {
 		err = e.writeBundle(c, spec)

@@ -105,7 +105,7 @@ func mountView(root string, mounts []container.Mount) (fd int, err error) {
 	}
 	for i := range mounts {
 		m := &mounts[i]
-		if m.Type != "volume" && m.Type != "bind" || m.Source == "" {
+		if m.Type != "volume" && m.Type != "bind" || m.Source == "" || m.Has("O") || m.SubPath != "" {
 			continue
 		}
 		// A place that isn't there yet is made when the container starts.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -23,20 +24,20 @@ func (e *Engine) mounts(req *CreateRequest, imageVolumes map[string]struct{}) ([
 		all = append(all, m)
 	}
 	for _, s := range req.Mounts {
-		m, err := parseMount(s)
+		some, err := parseMount(s)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, m)
+		all = append(all, some...)
 	}
 	for _, s := range req.Tmpfs {
 		dst, opts, _ := strings.Cut(s, ":")
-		m := container.Mount{Type: "tmpfs", Source: "tmpfs", Destination: path.Clean(dst), Options: []string{"rprivate", "nosuid", "nodev", "tmpcopyup"}}
+		m := container.Mount{Type: "tmpfs", Source: "tmpfs", Destination: path.Clean(dst)}
 		if !path.IsAbs(dst) {
 			return nil, errdef.Newf(errdef.ErrInvalid, "invalid container path %q, must be an absolute path", dst)
 		}
-		if opts != "" {
-			m.Options = append(m.Options, strings.Split(opts, ",")...)
+		if err := m.SetOptions(tmpfsOptions(strings.Split(opts, ","))); err != nil {
+			return nil, err
 		}
 		all = append(all, m)
 	}
@@ -73,7 +74,7 @@ func (e *Engine) mounts(req *CreateRequest, imageVolumes map[string]struct{}) ([
 				all = append(all, container.Mount{Type: "tmpfs", Source: "tmpfs", Destination: dst, Options: []string{"rprivate", "nosuid", "nodev", "tmpcopyup"}})
 				continue
 			}
-			all = append(all, container.Mount{Type: "volume", Name: container.NewID(), Destination: dst, Anonymous: true, CopyUp: true, Options: []string{"rprivate", "rbind"}})
+			all = append(all, container.Mount{Type: "volume", Name: container.NewID(), Destination: dst, Anonymous: true, CopyUp: true, Options: []string{"rprivate", "rbind", "nosuid", "nodev"}})
 		}
 	}
 	slices.SortFunc(all, func(a, b container.Mount) int { return strings.Compare(a.Destination, b.Destination) })
@@ -82,6 +83,14 @@ func (e *Engine) mounts(req *CreateRequest, imageVolumes map[string]struct{}) ([
 
 // checkSource makes a bind mount's source absolute; it has to exist.
 func (e *Engine) checkSource(m *container.Mount) error {
+	if m.Type == "image" && m.Name == "" {
+		image, err := e.lookupSingle(m.Source)
+		if err != nil {
+			return fmt.Errorf("creating image volume %q:%q: %w", m.Source, m.Destination, err)
+		}
+		m.Name, m.Source = m.Source, image.ID
+		return nil
+	}
 	if m.Type != "bind" {
 		return nil
 	}
@@ -130,70 +139,6 @@ func parseVolume(s string) (container.Mount, error) {
 	var opts []string
 	if len(parts) == 3 {
 		opts = strings.Split(parts[2], ",")
-	}
-	return m, m.SetOptions(opts)
-}
-
-// parseMount reads --mount: type=TYPE,key=value,…
-func parseMount(s string) (container.Mount, error) {
-	m := container.Mount{Type: "volume", CopyUp: true}
-	var opts []string
-	for _, field := range strings.Split(s, ",") {
-		key, value, hasValue := strings.Cut(field, "=")
-		on := !hasValue || value == "true" || value == "1"
-		switch key {
-		case "type":
-			m.Type = value
-		case "source", "src":
-			m.Source = value
-		case "target", "destination", "dst":
-			m.Destination = value
-		case "ro", "readonly":
-			opts = append(opts, map[bool]string{true: "ro", false: "rw"}[on])
-		case "rw":
-			opts = append(opts, map[bool]string{true: "rw", false: "ro"}[on])
-		case "U", "chown":
-			if on {
-				opts = append(opts, "U")
-			}
-		case "relabel":
-			label, ok := map[string]string{"shared": "z", "private": "Z"}[value]
-			if !ok {
-				return m, errdef.Newf(errdef.ErrInvalid, "relabel=%s: must be shared or private", value)
-			}
-			opts = append(opts, label)
-		case "bind-propagation":
-			opts = append(opts, value)
-		case "tmpfs-size":
-			opts = append(opts, "size="+value)
-		case "tmpfs-mode":
-			opts = append(opts, "mode="+value)
-		default:
-			return m, errdef.Newf(errdef.ErrInvalid, "%s: invalid mount option", key)
-		}
-	}
-	if m.Destination == "" {
-		return m, errdef.Newf(errdef.ErrInvalid, "must set volume destination")
-	}
-	if !path.IsAbs(m.Destination) {
-		return m, errdef.Newf(errdef.ErrInvalid, "invalid container path %q, must be an absolute path", m.Destination)
-	}
-	m.Destination = path.Clean(m.Destination)
-	switch m.Type {
-	case "bind":
-		if m.Source == "" {
-			return m, errdef.Newf(errdef.ErrInvalid, "must set source volume")
-		}
-	case "volume":
-		m.Name, m.Source = m.Source, ""
-		if m.Name == "" {
-			m.Name, m.Anonymous = container.NewID(), true
-		}
-	case "tmpfs":
-		m.Source = "tmpfs"
-		m.Options = []string{"nosuid", "nodev", "tmpcopyup"}
-	default:
-		return m, errdef.Newf(errdef.ErrInvalid, "invalid filesystem type %q", m.Type)
 	}
 	return m, m.SetOptions(opts)
 }

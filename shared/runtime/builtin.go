@@ -72,7 +72,7 @@ func (b *builtin) Create(ctx context.Context, id, bundle string, spec *specs.Spe
 	}
 	defer c.program.close()
 	s := &state{ID: id, Bundle: bundle, Annotations: spec.Annotations, Cgroup: c.config, Capabilities: spec.Process.Capabilities,
-		Apparmor: spec.Process.ApparmorProfile, SelinuxLabel: spec.Process.SelinuxLabel, Filtered: len(c.filter) > 0, SeccompFlags: seccompFlags(spec.Linux.Seccomp)}
+		Apparmor: spec.Process.ApparmorProfile, SelinuxLabel: spec.Process.SelinuxLabel, Filtered: len(c.filter) > 0, SeccompFlags: seccompFlags(spec.Linux.Seccomp), Hooks: spec.Hooks}
 	if s.Rlimits, err = rlimits(spec.Process.Rlimits); err != nil {
 		return Started{}, err
 	}
@@ -95,7 +95,9 @@ func (b *builtin) bringUp(c *creation, s *state, stdio IO) (started Started, err
 		case syncUser:
 			return true, writeIDMaps(child.pid, c.spec.Linux)
 		case syncGroup:
-			return true, errors.Join(c.enterGroup(child.pid), setOOMScore(child.pid, c.spec.Process))
+			return true, errors.Join(c.enterGroup(child.pid), setOOMScore(child.pid, c.spec.Process), enterClass(c.spec.Linux.IntelRdt, child.pid))
+		case syncHooks:
+			return true, b.createHooks(c, s, child.pid)
 		}
 		return false, b.finish(c, s, child.pid)
 	})
@@ -110,6 +112,7 @@ func (b *builtin) bringUp(c *creation, s *state, stdio IO) (started Started, err
 		}
 		return Started{}, err
 	}
+	child.state = s
 	b.mu.Lock()
 	b.created[s.ID] = child
 	b.mu.Unlock()

@@ -18,6 +18,7 @@ import (
 const (
 	syncUser  = 1 + iota // a new user namespace needs its ID maps
 	syncGroup            // the process must be in its control group
+	syncHooks            // the root is made, and not yet /
 	syncReady            // all is done but the start
 )
 
@@ -66,13 +67,16 @@ func (c *creation) refuse() error {
 		asked bool
 		what  string
 	}{
-		{c.spec.Hooks != nil, "hooks"}, {l.IntelRdt != nil, "Intel RDT"}, {len(l.TimeOffsets) > 0, "time offsets"}, {l.MemoryPolicy != nil, "memory policies"},
+		{l.IntelRdt != nil && (l.IntelRdt.L3CacheSchema+l.IntelRdt.MemBwSchema != "" || len(l.IntelRdt.Schemata) > 0), "schemata of Intel RDT"}, {len(l.TimeOffsets) > 0, "time offsets"}, {l.MemoryPolicy != nil, "memory policies"},
 		{slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.TimeNamespace }), "time namespaces"},
 		{len(l.NetDevices) > 0, "network devices"}, {c.spec.Process.ExecCPUAffinity != nil, "CPU affinity"},
 	} {
 		if r.asked {
 			return errdef.Newf(errdef.ErrUnsupported, "%s are not supported by the built-in runtime: choose another with --runtime", r.what)
 		}
+	}
+	if h := c.spec.Hooks; h != nil && len(h.CreateContainer) > 0 && slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace }) {
+		return errdef.Newf(errdef.ErrUnsupported, "createContainer hooks in a user namespace are not supported by the built-in runtime: choose another with --runtime")
 	}
 	if !slices.ContainsFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.MountNamespace && n.Path == "" }) {
 		return errdef.Newf(errdef.ErrUnsupported, "the built-in runtime needs a mount namespace for each container")
@@ -244,6 +248,10 @@ func (c *creation) rootfs() error {
 	}
 	if c.spec.Root.Readonly {
 		p.add("", op{code: opRootFlags, a: unix.MOUNT_ATTR_RDONLY})
+	}
+	if c.spec.Hooks != nil {
+		c.joinCgroups()
+		p.add("", op{code: opSync, a: syncHooks})
 	}
 	p.add("enter root", op{code: opPivot})
 	if shared != 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -37,6 +38,11 @@ func (b *builtin) Delete(_ context.Context, id string, force bool) error {
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("delete container %q: %w", id, err)
+	}
+	if s.Hooks != nil {
+		if err := s.runHooks("poststop", s.Hooks.Poststop, specs.StateStopped, nil); err != nil {
+			logrus.Warnf("delete container %q: %v", id, err) // it is gone all the same
+		}
 	}
 	return nil
 }

@@ -280,13 +280,7 @@ func (c *creation) cgroupMountV1(m *specs.Mount, o *mountOptions) error {
 		name := filepath.Base(h.Mountpoint)
 		subsystem := strings.TrimPrefix(h.Subsystems[0], "name=")
 		target := path.Join(m.Destination, name)
-		if c.newCgroupNS {
-			data := []string{"source=cgroup"}
-			for _, s := range h.Subsystems {
-				data = append(data, s)
-			}
-			c.fileSystem("cgroup", target, data, &mountOptions{set: o.set | locked})
-		} else if dir := ownHierarchy(own, h, subsystem); dir != "" {
+		if dir := ownHierarchy(own, h, subsystem); dir != "" {
 			p.add(fmt.Sprintf("mount control group %q", dir), op{code: opBind, fd: -1, s1: p.str(dir), s2: p.str(target), a: o.set | locked, c: unix.MS_PRIVATE | unix.MS_REC, n: bindRecursive})
 		}
 		if strings.Contains(name, ",") {
@@ -306,7 +300,7 @@ func ownHierarchy(own map[string]string, h *cgroups.Mount, subsystem string) str
 			return dir
 		}
 	}
-	if dir := own[subsystem]; dir != "" {
+	if dir := own["name="+subsystem]; dir != "" {
 		return dir
 	}
 	dir, err := h.GetOwnCgroup(ownGroups())

@@ -22,7 +22,7 @@ type Profile struct {
 	Rootless bool
 	// HostNetwork, HostPID, HostIPC, HostUTS: the host's namespace is kept.
 	HostNetwork, HostPID, HostIPC, HostUTS bool
-	// HostCgroup keeps the host's cgroup namespace; cgroup v1 always does.
+	// HostCgroup keeps the host's cgroup namespace.
 	HostCgroup bool
 	// ShmSize is the size of /dev/shm in bytes, 0 for DefaultShmSize.
 	ShmSize int64
@@ -96,8 +96,7 @@ func Namespaces(p Profile) []specs.LinuxNamespace {
 	add(p.HostNetwork, specs.NetworkNamespace)
 	add(p.HostIPC, specs.IPCNamespace)
 	add(p.HostUTS, specs.UTSNamespace)
-	// A cgroup namespace shows v1's many hierarchies no better, so only v2.
-	add(p.HostCgroup || !PrivateCgroups(), specs.CgroupNamespace)
+	add(p.HostCgroup, specs.CgroupNamespace)
 	return ns
 }
 

@@ -66,6 +66,7 @@ type spawned struct {
 	program *program
 	pid     int
 	conn    *os.File
+	state   *state // of a container that was created
 }
 
 // spawn starts the init image with the program's list. Nil streams are

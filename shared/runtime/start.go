@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -19,7 +20,7 @@ const execFifo = "exec.fifo"
 
 // Start writes the byte that init waits for. In the process that created the
 // container it returns when the command runs, or with why it can't.
-func (b *builtin) Start(_ context.Context, id string) error {
+func (b *builtin) Start(ctx context.Context, id string) error {
 	dir, err := b.dir(id)
 	if err != nil {
 		return err
@@ -34,7 +35,23 @@ func (b *builtin) Start(_ context.Context, id string) error {
 	case err != nil:
 		return fmt.Errorf("start container %q: open %s: %w", id, path, err)
 	}
-	_, err = unix.Write(fd, []byte{0})
+	b.mu.Lock()
+	child := b.created[id]
+	delete(b.created, id)
+	b.mu.Unlock()
+	var s *state
+	if child != nil {
+		defer child.conn.Close()
+		s = child.state
+	} else {
+		s, err = b.load(id)
+	}
+	if err == nil && s.Hooks != nil {
+		err = b.startHooks(ctx, s)
+	}
+	if err == nil {
+		_, err = unix.Write(fd, []byte{0})
+	}
 	unix.Close(fd)
 	if err != nil {
 		return fmt.Errorf("start container %q: %w", id, err)
@@ -43,15 +60,15 @@ func (b *builtin) Start(_ context.Context, id string) error {
 		// Whoever removed it started the container.
 		return b.notStartable(id, dir)
 	}
-	b.mu.Lock()
-	child := b.created[id]
-	delete(b.created, id)
-	b.mu.Unlock()
-	if child == nil {
+	if child != nil {
+		if err := child.executed(); err != nil {
+			return err
+		}
+	}
+	if s.Hooks == nil {
 		return nil
 	}
-	defer child.conn.Close()
-	return child.executed()
+	return s.runHooks("poststart", s.Hooks.Poststart, specs.StateRunning, nil)
 }
 
 // notStartable says why there is no fifo to open.

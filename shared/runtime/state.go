@@ -40,6 +40,8 @@ type state struct {
 	SelinuxLabel string                   `json:"selinuxLabel,omitempty"`
 	Filtered     bool                     `json:"filtered,omitempty"` // containerFilter must be there
 	SeccompFlags uint64                   `json:"seccompFlags,omitempty"`
+
+	Hooks *specs.Hooks `json:"hooks,omitempty"` // those that are still to come
 }
 
 // dir is the container's state directory.

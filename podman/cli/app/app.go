@@ -20,6 +20,7 @@ import (
 type App struct {
 	root, runRoot, imageStore, storageDriver string
 	storageOpts, modules                     []string
+	hooksDirs, cdiDirs                       []string
 	runtime, cgroupManager, networkConfigDir string
 }
 
@@ -31,6 +32,8 @@ func (a *App) Flags(f *pflag.FlagSet) {
 	f.StringVar(&a.storageDriver, "storage-driver", "", "Select which storage driver is used to manage storage of images and containers")
 	f.StringArrayVar(&a.storageOpts, "storage-opt", nil, "Used to pass an option to the storage driver")
 	f.StringArrayVar(&a.modules, "module", nil, "Load the containers.conf(5) module")
+	f.StringArrayVar(&a.hooksDirs, "hooks-dir", nil, "Set the OCI hooks directory path (may be set multiple times)")
+	f.StringArrayVar(&a.cdiDirs, "cdi-spec-dir", nil, "Set the CDI spec directory path (may be set multiple times)")
 	f.StringVar(&a.runtime, "runtime", "", "OCI runtime: builtin, or the name or path of a program such as crun or runc")
 	f.StringVar(&a.cgroupManager, "cgroup-manager", "", `Cgroup manager to use ("cgroupfs"|"systemd")`)
 	f.StringVar(&a.networkConfigDir, "network-config-dir", "", "Path of the configuration directory for networks")
@@ -58,6 +61,14 @@ func (a *App) Config() (*config.Config, error) {
 	}{{a.root, &c.Storage.GraphRoot}, {a.runRoot, &c.Storage.RunRoot}, {a.imageStore, &c.Storage.ImageStore},
 		{a.storageDriver, &c.Storage.Driver}, {a.runtime, &c.Engine.Runtime}, {a.cgroupManager, &c.Engine.CgroupManager}} {
 		if over.asked != "" {
+			*over.value = over.asked
+		}
+	}
+	for _, over := range []struct {
+		asked []string
+		value *[]string
+	}{{a.hooksDirs, &c.Engine.HooksDir}, {a.cdiDirs, &c.Engine.CDISpecDirs}} {
+		if len(over.asked) > 0 {
 			*over.value = over.asked
 		}
 	}
@@ -120,6 +131,12 @@ func (a *App) args(c *config.Config) []string {
 		if o.value != "" {
 			args = append(args, o.flag, o.value)
 		}
+	}
+	for _, dir := range a.hooksDirs {
+		args = append(args, "--hooks-dir", dir)
+	}
+	for _, dir := range a.cdiDirs {
+		args = append(args, "--cdi-spec-dir", dir)
 	}
 	for _, o := range a.storageOpts {
 		args = append(args, "--storage-opt", o)

@@ -99,6 +99,8 @@ func (f *createFlags) bindRun(cmd *cobra.Command) {
 	fl.Var(&optionalInt{&f.oomScore, ""}, "oom-score-adj", "Tune the host's OOM preferences (-1000 to 1000)")
 	fl.BoolVar(&r.OOMKillDisable, "oom-kill-disable", false, "Disable OOM Killer")
 	fl.StringArrayVar(&r.Devices, "device", nil, "Add a host device to the container")
+	fl.StringSliceVar(&r.GPUs, "gpus", nil, "GPU devices to add to the container ('all' to pass all GPUs)")
+	fl.StringVar(&r.RdtClass, "rdt-class", "", "Class of Service (COS) that the container should be assigned to")
 	fl.StringSliceVar(&r.DeviceRules, "device-cgroup-rule", nil, "Add a rule to the cgroup allowed devices list")
 	fl.StringVar(&r.CgroupNS, "cgroupns", "", "cgroup namespace to use")
 	fl.BoolVar(&f.tmpfs, "read-only-tmpfs", true, "When running --read-only containers mount read-write tmpfs on /dev, /dev/shm, /run, /tmp and /var/tmp")

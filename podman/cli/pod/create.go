@@ -19,7 +19,7 @@ type createFlags struct {
 
 // later are options that no container of ours has yet.
 type later struct {
-	gpus, gidmaps, uidmaps            []string
+	gidmaps, uidmaps                  []string
 	userns, subuid, subgid, shmSystem string
 }
 
@@ -103,7 +103,7 @@ func (f *createFlags) bind(cmd *cobra.Command) {
 	fl.StringVar(&f.req.CgroupParent, "cgroup-parent", "", "Optional parent cgroup for the pod")
 	f.bindLimits(fl)
 	fl.StringArrayVar(&c.Devices, "device", nil, "Add a host device to the containers of the pod")
-	fl.StringSliceVar(&f.gpus, "gpus", nil, "GPU devices to add to the containers of the pod ('all' to pass all GPUs)")
+	fl.StringSliceVar(&c.GPUs, "gpus", nil, "GPU devices to add to the containers of the pod ('all' to pass all GPUs)")
 	fl.StringArrayVar(&c.VolumesFrom, "volumes-from", nil, "Mount volumes from the specified container(s)")
 	fl.StringVar(&f.shmSystem, "shm-size-systemd", "", "Size of systemd specific tmpfs mounts (/run, /run/lock) (format: <number>[<unit>])")
 	fl.StringVar(&f.userns, "userns", "", "User namespace to use")
@@ -151,7 +151,6 @@ func (l *later) check() error {
 		asked bool
 		flag  string
 	}{
-		{len(l.gpus) > 0, "gpus"},
 		{l.shmSystem != "", "shm-size-systemd"}, {l.userns != "" && l.userns != "host", "userns"}, {len(l.uidmaps) > 0, "uidmap"}, {len(l.gidmaps) > 0, "gidmap"},
 		{l.subuid != "", "subuidname"}, {l.subgid != "", "subgidname"},
 	} {

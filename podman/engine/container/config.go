@@ -78,6 +78,8 @@ type Config struct {
 	CgroupNSMode    string                    `json:"cgroupNSMode,omitempty"` // "" or "private", "host", "container:ID"
 	Mounts          []Mount                   `json:"mounts,omitempty"`
 	Devices         []Device                  `json:"devices,omitempty"`
+	CDIDevices      []string                  `json:"cdiDevices,omitempty"` // vendor.com/class=name
+	RdtClass        string                    `json:"rdtClass,omitempty"`
 	DeviceRules     []specs.LinuxDeviceCgroup `json:"deviceRules,omitempty"`
 	NoReadOnlyTmpfs bool                      `json:"noReadOnlyTmpfs,omitempty"` // a read-only container has no /tmp of its own
 	Timezone        string                    `json:"timezone,omitempty"`        // "local" is the host's
@@ -171,10 +173,11 @@ func SecretKey(id string) string { return "secret-" + id }
 
 // Mount is a file system that the user or the image asked for.
 type Mount struct {
-	Type        string   `json:"type"`             // bind, volume or tmpfs
+	Type        string   `json:"type"`             // bind, volume, tmpfs, image, ramfs or devpts
 	Name        string   `json:"name,omitempty"`   // of the volume
 	Source      string   `json:"source,omitempty"` // on the host; a volume's data directory
 	Destination string   `json:"destination"`
+	SubPath     string   `json:"subPath,omitempty"` // what of a volume or an image is mounted; "" is all
 	Options     []string `json:"options,omitempty"`
 	Anonymous   bool     `json:"anonymous,omitempty"` // a volume that goes with the container
 	CopyUp      bool     `json:"copyUp,omitempty"`    // an empty volume gets what the image has there
@@ -204,6 +207,8 @@ type Security struct {
 	CapDrop         []string `json:"capDrop,omitempty"`
 	Seccomp         string   `json:"seccomp,omitempty"`     // a profile's path, "unconfined", or "" for the default
 	SeccompText     string   `json:"seccompText,omitempty"` // the profile itself, from the image
+	AppArmor        string   `json:"appArmor,omitempty"`    // a profile, "unconfined", or "" for the default
+	ProcOpts        []string `json:"procOpts,omitempty"`    // options of the mount of /proc
 	Unmask          []string `json:"unmask,omitempty"`
 	Mask            []string `json:"mask,omitempty"`
 }
