@@ -171,7 +171,7 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 	var ports []*os.File
 	if launcher == nil {
 		if ports, err = network.HoldPorts(c.Network.Ports); err != nil {
-			return nil, &errdef.Exit{Code: 126, Err: err}
+			return nil, &errdef.Exit{Code: 126, Err: e.portTaken(err)}
 		}
 		defer closeAll(ports)
 		if launcher, err = e.launcher(c.ID, slices.Concat(ports, req.passed)); err != nil {

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -265,11 +266,15 @@ func listen(p PortMapping, i int) (int, error) {
 		sa = v4
 	}
 	fail := func(call string, err error) (int, error) {
-		class := errdef.ErrConflict
-		if err == unix.EACCES {
-			class = errdef.ErrDenied
+		err = fmt.Errorf("cannot listen on the %s port: %s %s:%d: %s: %w", strings.ToUpper(p.Protocol), what, host, port, call, err)
+		switch {
+		case errors.Is(err, unix.EADDRINUSE):
+			p.HostPort, p.Range = uint16(port), 1
+			return -1, &PortTakenError{Port: p, Err: err}
+		case errors.Is(err, unix.EACCES):
+			return -1, privileged(port, err)
 		}
-		return -1, errdef.Newf(class, "cannot listen on the %s port: %s %s:%d: %s: %w", strings.ToUpper(p.Protocol), what, host, port, call, err)
+		return -1, errdef.As(errdef.ErrConflict, err)
 	}
 	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC, proto)
 	if p.Protocol == "sctp" && (err == unix.EPROTONOSUPPORT || err == unix.ESOCKTNOSUPPORT) {
