@@ -81,7 +81,7 @@ func networks(st *store.Store, cfg *config.Config) (*network.Manager, error) {
 	return network.Open(network.Options{
 		ConfigDir: dir, RunDir: filepath.Join(st.RunRoot(), "podman", "networks"), Rootless: cfg.Rootless,
 		DefaultNetwork: cfg.Network.DefaultNetwork, DefaultSubnet: cfg.Network.DefaultSubnet,
-		ProgramDir: filepath.Join(st.GraphRoot(), "podman"),
+		ProgramDir: filepath.Join(st.GraphRoot(), "podman"), DNSPort: cfg.Network.DNSBindPort,
 	})
 }
 
@@ -133,8 +133,12 @@ func endpoint(cfg *config.Config, container string, names []string) network.Endp
 	return ep
 }
 
-// addresses are those of a working container and of what it reaches the host by.
-type addresses struct{ own, gateway net.IP }
+// addresses are those of a working container and of what it reaches the host by,
+// and what its networks have for names.
+type addresses struct {
+	own, gateway     net.IP
+	servers, domains []string
+}
 
 // connect gives the working container a namespace on the networks; it returns
 // the container's addresses and what takes all of it back.
@@ -158,6 +162,10 @@ func (s *stage) connect(ctx context.Context, names []string) (addrs addresses, d
 		return addrs, nil, errors.Join(fmt.Errorf("setup network: %w", err), network.RemoveNS(path), os.Remove(path+namesSuffix))
 	}
 	for _, one := range status {
+		for _, ip := range one.DNSServerIPs {
+			addrs.servers = append(addrs.servers, ip.String())
+		}
+		addrs.domains = append(addrs.domains, one.DNSSearchDomains...)
 		for _, link := range one.Interfaces {
 			for _, subnet := range link.Subnets {
 				addrs.own, addrs.gateway = subnet.IPNet.IP, subnet.Gateway
@@ -207,8 +215,8 @@ func (r *runStep) hosts() string {
 	return b.String()
 }
 
-// resolvConf is the content of /etc/resolv.conf: the host's, with what the
-// request puts in place of it.
+// resolvConf is the content of /etc/resolv.conf: the host's, with what first the
+// networks and then the request put in place of it.
 func (r *runStep) resolvConf() (string, error) {
 	o := &r.s.b.req.Run
 	text := ""
@@ -222,7 +230,7 @@ func (r *runStep) resolvConf() (string, error) {
 		keyword string
 		values  []string
 		each    bool // a line for each value
-	}{{"search", o.DNSSearch, false}, {"nameserver", o.DNSServers, true}, {"options", o.DNSOptions, false}} {
+	}{{"search", r.links.domains, false}, {"nameserver", r.links.servers, true}, {"search", o.DNSSearch, false}, {"nameserver", o.DNSServers, true}, {"options", o.DNSOptions, false}} {
 		if len(part.values) == 0 {
 			continue
 		}

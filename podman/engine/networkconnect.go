@@ -168,6 +168,18 @@ func (e *Engine) recordNetworks(c *container.Config, status map[string]network.S
 	return e.writeNetworkFiles(c, status)
 }
 
+// announce makes a running container known under its present names.
+func (e *Engine) announce(ctx context.Context, c *container.Config) error {
+	if c.Network.Mode != "bridge" {
+		return nil
+	}
+	m, err := e.networks()
+	if err != nil {
+		return err
+	}
+	return m.Announce(ctx, e.nsPath(c), e.endpoint(c), e.networkStatus(c.ID))
+}
+
 // ReloadRequest says whose rules to make again.
 type ReloadRequest struct {
 	Names       []string

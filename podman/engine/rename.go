@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,9 @@ func (e *Engine) Rename(nameOrID, name string) error {
 		}
 		if s := e.status(c.ID); s.Running() {
 			if err := errors.Join(e.nameInPod(&old, false), e.nameInPod(c, true)); err != nil {
+				return err
+			}
+			if err := e.announce(context.Background(), c); err != nil {
 				return err
 			}
 		}

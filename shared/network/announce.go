@@ -17,6 +17,15 @@ import (
 // bridge that others manage has no gateway of ours to answer from.
 func (n *Network) hasNames(s settings) bool { return n.DNSEnabled && !s.unmanaged }
 
+// upstream are the servers that know names outside; none means the host's, which
+// an ordinary user's namespace reaches through pasta.
+func (m *Manager) upstream(n *Network) []net.IP {
+	if len(n.DNSServers) == 0 && m.o.Rootless && !n.Internal {
+		return []net.IP{net.ParseIP(pastaDNS)}
+	}
+	return n.DNSServers
+}
+
 // gateways are where the network's name server answers.
 func (n *Network) gateways() []net.IP {
 	var all []net.IP
@@ -45,7 +54,7 @@ func (m *Manager) announce(n *Network, nsPath string, ep Endpoint, addrs []Subne
 		}
 	}
 	err := m.changeNames(n.Name, func(t *names.Table) {
-		t.Port, t.Internal, t.Listen, t.Servers = dnsPort, n.Internal, netAddrs(n.gateways()), netAddrs(n.DNSServers)
+		t.Port, t.Internal, t.Listen, t.Servers = m.o.DNSPort, n.Internal, netAddrs(n.gateways()), netAddrs(m.upstream(n))
 		t.Containers = slices.DeleteFunc(t.Containers, func(old names.Container) bool { return old.ID == c.ID || !rules.IsNS(old.NS) })
 		t.Containers = append(t.Containers, c)
 	})
@@ -101,7 +110,7 @@ func (m *Manager) changeNames(network string, change func(*names.Table)) error {
 	return t.Write(dir, network)
 }
 
-// dnsPort is the name servers' port.
+// dnsPort is where containers ask for names.
 const dnsPort = 53
 
 func shortID(id string) string { return id[:min(len(id), 12)] }

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/network/rules"
 )
 
 // maxFile is the most that is read of a network file, in bytes.
@@ -200,8 +202,9 @@ func (m *Manager) Remove(name string) error {
 	if ids := (leases{m.leaseDir(n.Name)}).live(); len(ids) > 0 {
 		return errdef.Newf(errdef.ErrBusy, "%q has associated containers with it: network is being used", n.Name)
 	}
-	if n.Driver == DriverBridge && !m.o.Rootless {
-		if err := m.forgetNetwork(&n); err != nil {
+	if n.Driver == DriverBridge && (!m.o.Rootless || rules.IsNS(m.sharedNS())) {
+		err := m.onBridges(context.Background(), false, func() error { return m.forgetNetwork(&n) })
+		if err != nil {
 			return err
 		}
 	}

@@ -96,6 +96,9 @@ func (m *Manager) connect(h *netlink.Handle, ns *os.File, ep Endpoint, name stri
 	if n.IPAMOptions["driver"] == ipamDHCP {
 		return Status{}, errdef.Newf(errdef.ErrUnsupported, "the network takes its addresses from DHCP, which is not supported: make it with --subnet, or with --ipam-driver none")
 	}
+	if m.o.Rootless && n.Driver != DriverBridge {
+		return Status{}, errdef.Newf(errdef.ErrUnsupported, "it is of driver %s, which needs root: use a bridge network", n.Driver)
+	}
 	bridge := 0
 	if n.Driver == DriverBridge {
 		if bridge, err = m.prepareBridge(h, &n, s); err != nil {
@@ -111,7 +114,7 @@ func (m *Manager) connect(h *netlink.Handle, ns *os.File, ep Endpoint, name stri
 			return undo(err)
 		}
 	}
-	l := containerLink{ns: ns, name: want.InterfaceName, addrs: addrs, routes: n.Routes, metric: s.metric, isDefault: !n.Internal && !s.noDefaultRoute && !hasGateway(done)}
+	l := containerLink{ns: ns, name: want.InterfaceName, addrs: addrs, routes: n.Routes, metric: s.metric, isDefault: !n.Internal && !s.noDefaultRoute && !hasGateway(done) && !m.hasOwnWayOut(ep)}
 	if l.name == "" {
 		l.name = freeLinkName(done)
 	}
@@ -131,7 +134,7 @@ func (m *Manager) connect(h *netlink.Handle, ns *os.File, ep Endpoint, name stri
 	if err != nil {
 		return undo(err)
 	}
-	status := Status{DNSServerIPs: n.DNSServers, Interfaces: map[string]Interface{l.name: {MAC: mac.String(), Subnets: addrs}}}
+	status := Status{DNSServerIPs: m.upstream(&n), Interfaces: map[string]Interface{l.name: {MAC: mac.String(), Subnets: addrs}}}
 	if n.hasNames(s) {
 		status.DNSServerIPs, status.DNSSearchDomains = n.gateways(), []string{names.Domain}
 		if err := m.announce(&n, ns.Name(), ep, addrs); err != nil {

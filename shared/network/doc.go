@@ -15,6 +15,10 @@
 // (package names), and puts back rules that somebody else took away: each
 // change of them is kept as the messages that made it (package rules).
 //
+// An ordinary user's bridges are in a namespace that their containers share,
+// and pasta leads out of it. A container of theirs that publishes ports has a
+// pasta of its own beside the bridges, and one on no network nothing else.
+//
 // It imports shared/carried, shared/errdef, shared/userns, vishvananda/netlink,
 // google/nftables with mdlayher/netlink, and x/sys.
 package network

@@ -218,7 +218,17 @@ func (m *Manager) ensureNetwork(n *Network) error {
 	if err := m.keep(rules.TableRules(), "", f.rules); err != nil {
 		return err
 	}
-	network := func(c *nftables.Conn) error { return f.network(c, n) }
+	network := func(c *nftables.Conn) error {
+		if err := f.network(c, n); err != nil {
+			return err
+		}
+		return addTo(c, m.namesElsewhere(f, n), (*nftables.Conn).SetAddElements)
+	}
+	for _, e := range m.namesElsewhere(f, n) { // of another configuration
+		if err := unpublishOne(e, nil); err != nil {
+			return err
+		}
+	}
 	if err := m.keep(kept, "", network); err != nil {
 		return err
 	}
@@ -238,6 +248,21 @@ func (m *Manager) ensureNetwork(n *Network) error {
 		return fmt.Errorf("add network %q to nftables: %w", n.Name, err)
 	}
 	return nil
+}
+
+// namesElsewhere sends questions for names to the port where the keeper answers,
+// if that is not theirs.
+func (m *Manager) namesElsewhere(f *firewall, n *Network) []element {
+	if m.o.DNSPort == dnsPort || !n.DNSEnabled {
+		return nil
+	}
+	var all []element
+	for _, ip := range n.gateways() {
+		for _, proto := range []byte{unix.IPPROTO_UDP, unix.IPPROTO_TCP} {
+			all = append(all, f.element(ip, proto, dnsPort, ip, m.o.DNSPort))
+		}
+	}
+	return all
 }
 
 // rules is what the firewall is to have.
@@ -336,7 +361,7 @@ func (m *Manager) forgetNetwork(n *Network) error {
 	name := linkName(n.NetworkInterface)
 	elements := []element{{set: f.same, key: append(linkName(n.NetworkInterface), name...)},
 		{set: f.bridges, key: name}, {set: f.internal, key: name}, {set: f.isolated, key: name}, {set: f.strict, key: name}}
-	for _, e := range elements {
+	for _, e := range append(elements, m.namesElsewhere(f, n)...) {
 		if err := unpublishOne(e, nil); err != nil {
 			return err
 		}

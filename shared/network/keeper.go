@@ -33,6 +33,10 @@ func (m *Manager) syncNames(network string) error {
 		}
 		err = names.Ask(conn, network)
 		conn.Close()
+		if errors.Is(err, names.ErrSilent) { // stopped, or out of its mind
+			names.End(m.namesDir())
+			continue
+		}
 		if !errors.Is(err, names.ErrGone) {
 			break
 		}
@@ -46,6 +50,10 @@ func (m *Manager) syncNames(network string) error {
 // keeper connects to the keeper, which is started where there is none.
 func (m *Manager) keeper() (*os.File, error) {
 	conn, err := names.Dial(m.namesDir())
+	if errors.Is(err, names.ErrSilent) {
+		names.End(m.namesDir())
+		conn, err = names.Dial(m.namesDir())
+	}
 	if !errors.Is(err, names.ErrGone) {
 		return conn, err
 	}
@@ -85,7 +93,7 @@ func (m *Manager) released() {
 // startKeeper starts the keeper on a new socket, so that there is somebody to
 // connect to before it is up.
 func (m *Manager) startKeeper() error {
-	program, err := carried.Open(image, "image/keeper", m.o.ProgramDir, "podman-keeper")
+	program, err := carried.Open(image, "image/keeper", m.o.ProgramDir, names.Program)
 	if err != nil {
 		return err
 	}
@@ -102,7 +110,7 @@ func (m *Manager) startKeeper() error {
 	}
 	defer done()
 	cmd := exec.Command(path, m.namesDir(), m.rules().Dir, m.leasesDir())
-	cmd.Args[0] = "podman-keeper"
+	cmd.Args[0] = names.Program
 	cmd.Dir = "/"
 	cmd.Env = []string{"GOMAXPROCS=1", "GOGC=50"}
 	cmd.ExtraFiles = files

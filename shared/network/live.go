@@ -47,7 +47,7 @@ func (m *Manager) Connect(ctx context.Context, nsPath string, ep Endpoint, name 
 	}
 	added := ep
 	added.Networks = map[string]PerNetwork{name: ep.Networks[name]}
-	err := func() error {
+	err := m.onBridges(ctx, true, func() error {
 		ns, err := openNS(nsPath)
 		if err != nil {
 			return err
@@ -64,7 +64,7 @@ func (m *Manager) Connect(ctx context.Context, nsPath string, ep Endpoint, name 
 		}
 		after[name] = s
 		return m.republish(nsPath, ep, status, after)
-	}()
+	})
 	if err != nil {
 		added.KeepNS, added.Ports = true, nil
 		err = errors.Join(err, m.Teardown(context.WithoutCancel(ctx), nsPath, added, map[string]Status{name: after[name]}))
@@ -133,9 +133,39 @@ func addressesOf(s Status) []SubnetAddress {
 	return all
 }
 
+// Announce makes the names of a running container known on its networks, in
+// place of those that it had.
+func (m *Manager) Announce(ctx context.Context, nsPath string, ep Endpoint, status map[string]Status) error {
+	return m.onBridges(ctx, true, func() error { return m.announceAll(nsPath, ep, status) })
+}
+
+func (m *Manager) announceAll(nsPath string, ep Endpoint, status map[string]Status) error {
+	for _, name := range ep.Order() {
+		n, err := m.Network(name)
+		if err != nil {
+			return err
+		}
+		s, err := n.settings()
+		if err != nil {
+			return err
+		}
+		if !n.hasNames(s) {
+			continue
+		}
+		if err := m.announce(&n, nsPath, ep, addressesOf(status[name])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Reload makes the bridges, rules and names of a running container's networks
 // again, whatever became of them.
-func (m *Manager) Reload(_ context.Context, nsPath string, ep Endpoint, status map[string]Status) error {
+func (m *Manager) Reload(ctx context.Context, nsPath string, ep Endpoint, status map[string]Status) error {
+	return m.onBridges(ctx, true, func() error { return m.reload(nsPath, ep, status) })
+}
+
+func (m *Manager) reload(nsPath string, ep Endpoint, status map[string]Status) error {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
@@ -163,11 +193,9 @@ func (m *Manager) Reload(_ context.Context, nsPath string, ep Endpoint, status m
 				return fmt.Errorf("put link %q on the bridge again: %w", link.Attrs().Name, err)
 			}
 		}
-		if n.hasNames(s) {
-			if err := m.announce(&n, nsPath, ep, addressesOf(status[name])); err != nil {
-				return err
-			}
-		}
+	}
+	if err := m.announceAll(nsPath, ep, status); err != nil {
+		return err
 	}
 	return m.publish(nsPath, ep, publishTo(status))
 }

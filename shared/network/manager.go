@@ -26,6 +26,7 @@ type Options struct {
 	SubnetPools    []Pool   // where networks that name no subnet get theirs
 	PastaOptions   []string // for every container
 	ProgramDir     string   // where the keeper's program is installed
+	DNSPort        uint16   // where the keeper answers; 0 means 53
 }
 
 // Pool is a range that subnets of one size are taken from.
@@ -48,6 +49,9 @@ func Open(o Options) (*Manager, error) {
 	}
 	if o.DefaultSubnet == "" {
 		o.DefaultSubnet = "10.88.0.0/16"
+	}
+	if o.DNSPort == 0 {
+		o.DNSPort = dnsPort
 	}
 	if len(o.SubnetPools) == 0 {
 		o.SubnetPools = []Pool{{"10.89.0.0/16", 24}, {"10.90.0.0/15", 24}}
@@ -79,12 +83,19 @@ func (m *Manager) Setup(ctx context.Context, nsPath string, ep Endpoint) (_ map[
 	if err := checkEndpoint(nsPath, ep); err != nil {
 		return nil, err
 	}
-	if m.o.Rootless {
-		return m.setupRootless(ctx, nsPath, ep)
-	}
-	if len(ep.Networks) == 0 {
+	switch {
+	case m.o.Rootless && len(ep.Networks) == 0:
+		return m.setupPasta(ctx, nsPath, ep)
+	case m.o.Rootless:
+		return m.setupShared(ctx, nsPath, ep)
+	case len(ep.Networks) == 0:
 		return nil, errdef.Newf(errdef.ErrUnsupported, "pasta networking is only for ordinary users: use a bridge network")
 	}
+	return m.setup(ctx, nsPath, ep)
+}
+
+// setup is Setup where the bridges are.
+func (m *Manager) setup(ctx context.Context, nsPath string, ep Endpoint) (_ map[string]Status, err error) {
 	ns, err := openNS(nsPath)
 	if err != nil {
 		return nil, err
@@ -100,10 +111,14 @@ func (m *Manager) Setup(ctx context.Context, nsPath string, ep Endpoint) (_ map[
 	defer h.Close()
 	status := map[string]Status{}
 	watched := make(chan error, 1)
-	go func() { watched <- m.watched() }()
+	if watch := func() { watched <- m.watched() }; m.o.Rootless {
+		watch() // on this thread, which is in the shared namespace
+	} else {
+		go watch()
+	}
 	defer func() {
 		if err = errors.Join(err, <-watched); err != nil {
-			err = errors.Join(err, m.Teardown(context.WithoutCancel(ctx), nsPath, ep, status))
+			err = errors.Join(err, m.teardown(nsPath, ep, status))
 		}
 	}()
 	for _, name := range ep.Order() {
@@ -153,9 +168,14 @@ func (m *Manager) Teardown(ctx context.Context, nsPath string, ep Endpoint, stat
 	if err := checkEndpoint(nsPath, ep); err != nil {
 		return err
 	}
-	if m.o.Rootless {
-		return m.teardownRootless(nsPath, ep)
+	if m.o.Rootless && len(ep.Networks) == 0 {
+		return nil // pasta ends when the namespace does
 	}
+	return m.onBridges(ctx, false, func() error { return m.teardown(nsPath, ep, status) })
+}
+
+// teardown is Teardown where the bridges are.
+func (m *Manager) teardown(nsPath string, ep Endpoint, status map[string]Status) error {
 	defer m.released()
 	ips := publishTo(status)
 	if len(status) == 0 {

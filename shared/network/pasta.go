@@ -20,36 +20,41 @@ import (
 // resolver.
 const pastaDNS = "169.254.1.1"
 
-// setupRootless gives the namespace a user-space network: pasta runs until the
-// namespace is gone, and returns once the container can use it.
-func (m *Manager) setupRootless(ctx context.Context, nsPath string, ep Endpoint) (map[string]Status, error) {
-	for name := range ep.Networks {
-		return nil, errdef.Newf(errdef.ErrUnsupported, "network %q is not supported for ordinary users: use --network pasta, host or none", name)
+// setupPasta gives the namespace a user-space network.
+func (m *Manager) setupPasta(ctx context.Context, nsPath string, ep Endpoint) (map[string]Status, error) {
+	if err := m.startPasta(ctx, nsPath, ep); err != nil {
+		return nil, err
 	}
+	return pastaStatus(nsPath)
+}
+
+// startPasta has pasta connect the namespace and forward the ports. It runs
+// until the namespace is gone, and this returns once the container can use it.
+func (m *Manager) startPasta(ctx context.Context, nsPath string, ep Endpoint) error {
 	path, err := exec.LookPath("pasta")
 	if err != nil {
-		return nil, errdef.Newf(errdef.ErrUnavailable, "set up rootless networking: pasta isn't installed (package passt): install it, or use --network host or none")
+		return errdef.Newf(errdef.ErrUnavailable, "set up rootless networking: pasta isn't installed (package passt): install it, or use --network host or none")
 	}
 	ns, err := openNS(nsPath)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ns.Close()
 	// pasta binds the ports by itself; asking first tells which one is taken.
 	held, err := bindPorts(ep.Ports)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	closeAll(held)
 	args, err := m.pastaArgs(nsPath, ep)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = "/"
 	out, err := os.CreateTemp("", ".pasta-*")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer out.Close()
 	os.Remove(out.Name())
@@ -61,11 +66,11 @@ func (m *Manager) setupRootless(ctx context.Context, nsPath string, ep Endpoint)
 		if fd, tun := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0); tun == nil {
 			unix.Close(fd)
 		} else {
-			return nil, errdef.Newf(errdef.ErrUnavailable, "set up rootless networking: open /dev/net/tun: %w: pasta needs it: load the module tun and let users read and write the device, or use --network host or none", tun)
+			return errdef.Newf(errdef.ErrUnavailable, "set up rootless networking: open /dev/net/tun: %w: pasta needs it: load the module tun and let users read and write the device, or use --network host or none", tun)
 		}
-		return nil, errdef.Newf(errdef.ErrUnavailable, "set up rootless networking: pasta: %w: %s", err, oneLine(text[:n]))
+		return errdef.Newf(errdef.ErrUnavailable, "set up rootless networking: pasta: %w: %s", err, oneLine(text[:n]))
 	}
-	return pastaStatus(nsPath)
+	return nil
 }
 
 // oneLine is a program's complaint without line ends.
@@ -179,6 +184,3 @@ func global(addrs []net.Addr) []SubnetAddress {
 	}
 	return out
 }
-
-// teardownRootless has nothing to do: pasta ends when the namespace does.
-func (m *Manager) teardownRootless(string, Endpoint) error { return nil }

@@ -30,13 +30,16 @@ func main() {
 	// this comes before anything that opens files.
 	unix.CloseRange(fdListen+1, ^uint(0), 0)
 	// As lists of processes call it: otherwise by the number of a descriptor.
-	_ = os.WriteFile("/proc/self/comm", []byte("podman-keeper"), 0)
+	_ = os.WriteFile("/proc/self/comm", []byte(names.Program), 0)
 	file := os.NewFile(fdListen, "control")
 	listener, err := net.FileListener(file)
 	if err != nil {
 		os.Exit(2)
 	}
 	file.Close()
+	if err := names.Sign(os.Args[1]); err != nil {
+		os.Exit(2)
+	}
 	k := &keeper{server: newServer(os.Args[1]), leases: os.Args[3]}
 	go guard(rules.Set{Dir: os.Args[2]})
 	k.idle = time.AfterFunc(linger, k.endIfIdle)

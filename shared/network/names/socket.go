@@ -21,7 +21,10 @@ const (
 const MaxMessage = 4096
 
 // patience is how long a command waits for the keeper's answer, in seconds.
-const patience = 5
+const patience = 3
+
+// ErrSilent says that the keeper doesn't answer.
+var ErrSilent = errors.New("the keeper of names doesn't answer")
 
 // ErrGone says that nobody listens, or that the keeper ended meanwhile.
 var ErrGone = errors.New("the keeper of names is gone")
@@ -56,6 +59,7 @@ func Dial(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: patience})
 	err = atShortPath(dir, func(path string) error {
 		return unix.Connect(fd, &unix.SockaddrUnix{Name: path})
 	})
@@ -64,9 +68,44 @@ func Dial(dir string) (*os.File, error) {
 		if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) {
 			err = ErrGone
 		}
+		if errors.Is(err, unix.EAGAIN) { // more wait already than the kernel lets
+			err = ErrSilent
+		}
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), Socket(dir)), nil
+}
+
+// pidFile is where the keeper tells its process ID.
+func pidFile(dir string) string { return filepath.Join(dir, "keeper.pid") }
+
+// Sign tells that this process is the keeper of dir.
+func Sign(dir string) error {
+	return os.WriteFile(pidFile(dir), []byte(strconv.Itoa(os.Getpid())), 0o600)
+}
+
+// Program is the name of the keeper's process.
+const Program = "podman-keeper"
+
+// End kills the keeper of dir, which doesn't answer; what it did is done by the
+// next.
+func End(dir string) {
+	text, err := os.ReadFile(pidFile(dir))
+	pid, err2 := strconv.Atoi(string(text))
+	if err != nil || err2 != nil {
+		return
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	if err != nil || string(comm) != Program+"\n" {
+		return // the number is another process's by now
+	}
+	unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, patience*1000)
 }
 
 // Ask has the keeper read the tables and waits until it answers for the
@@ -84,7 +123,7 @@ func Ask(conn *os.File, network string) error {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
-			return errors.New("the keeper of names doesn't answer")
+			return ErrSilent
 		case err != nil || n == 0:
 			return ErrGone
 		case buf[0] == Fail:
