@@ -42,7 +42,6 @@ func Parse(s string) (Credentials, error) {
 type Store struct {
 	path      string // the one that is written
 	docker    bool   // path has Docker's format rules
-	explicit  bool   // path was given by the user: no other file is read
 	fallbacks []string
 	helpers   []string // of registries.conf
 }
@@ -65,7 +64,8 @@ type entry struct {
 }
 
 // Open gives the credentials of the configuration's user. authFile, or the
-// variable REGISTRY_AUTH_FILE, names a file to use alone.
+// variable REGISTRY_AUTH_FILE, names a file to use alone, or DOCKER_CONFIG the
+// directory with it.
 func Open(cfg *config.Config, authFile string) (*Store, error) {
 	s := &Store{}
 	if r, err := cfg.Registries(); err == nil {
@@ -74,18 +74,17 @@ func Open(cfg *config.Config, authFile string) (*Store, error) {
 	if authFile == "" {
 		authFile = cfg.Getenv("REGISTRY_AUTH_FILE")
 	}
+	if dir := cfg.Getenv("DOCKER_CONFIG"); authFile == "" && dir != "" {
+		authFile = filepath.Join(dir, "config.json")
+	}
 	if authFile != "" {
-		s.path, s.explicit = authFile, true
+		s.path = authFile
 		return s, nil
 	}
 	s.path = defaultPath(cfg)
-	docker := cfg.Getenv("DOCKER_CONFIG")
-	if docker == "" {
-		docker = filepath.Join(cfg.Home, ".docker")
-	}
 	s.fallbacks = []string{
 		filepath.Join(cfg.ConfigHome, "containers/auth.json"),
-		filepath.Join(docker, "config.json"),
+		filepath.Join(cfg.Home, ".docker/config.json"),
 		filepath.Join(cfg.Home, ".dockercfg"),
 	}
 	return s, nil
@@ -93,7 +92,7 @@ func Open(cfg *config.Config, authFile string) (*Store, error) {
 
 // OpenCompat gives the credentials of one file in Docker's format.
 func OpenCompat(path string) *Store {
-	return &Store{path: path, docker: true, explicit: true}
+	return &Store{path: path, docker: true}
 }
 
 // defaultPath is the file that login writes.

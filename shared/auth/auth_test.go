@@ -107,6 +107,35 @@ func TestDockerFiles(t *testing.T) {
 	}
 }
 
+func TestDockerConfigIsTheOnlyFile(t *testing.T) {
+	dir := t.TempDir()
+	cfg, err := config.Load(config.Options{
+		Prefix: dir,
+		User:   &config.User{UID: 1000, Home: dir},
+		Getenv: func(name string) string {
+			return map[string]string{"DOCKER_CONFIG": filepath.Join(dir, "docker")}[name]
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, ".config/containers/auth.json"), `{"auths":{"a.test":{"auth":"dTpw"}}}`)
+	write(t, filepath.Join(dir, "docker/config.json"), `{"auths":{"b.test":{"auth":"dTpw"}}}`)
+	s, err := Open(cfg, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := lookup(t, s, "b.test/x"); got.Username != "u" {
+		t.Errorf("the file there: %+v", got)
+	}
+	if got := lookup(t, s, "a.test/x"); !got.IsZero() {
+		t.Errorf("another file: %+v", got)
+	}
+	if s.Path() != filepath.Join(dir, "docker/config.json") {
+		t.Errorf("login writes %s", s.Path())
+	}
+}
+
 func TestHelper(t *testing.T) {
 	cfg, dir := testConfig(t)
 	write(t, filepath.Join(dir, "bin/docker-credential-fake"), `#!/bin/sh
