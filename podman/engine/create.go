@@ -30,6 +30,9 @@ func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*co
 			return nil, errdef.Newf(errdef.ErrConflict, "container id file exists. Ensure another container is not using it or delete %s", req.CIDFile)
 		}
 	}
+	if req.Replace && req.Name == "" {
+		return nil, errdef.Newf(errdef.ErrInvalid, "cannot replace container without --name being set")
+	}
 	req, in, err := e.joinPod(ctx, req)
 	if err != nil {
 		return nil, err

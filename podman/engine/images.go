@@ -289,7 +289,9 @@ func (e *Engine) TagImage(image string, names []string) error {
 			return err
 		}
 	}
-	if err := e.Store.AddImageNames(img.ID, full...); err != nil {
+	newest := slices.Clone(full)
+	slices.Reverse(newest) // each comes before those that are there
+	if err := e.Store.AddImageNames(img.ID, newest...); err != nil {
 		return err
 	}
 	for _, name := range full {
