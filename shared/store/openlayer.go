@@ -68,7 +68,7 @@ func (s *Store) assemble(id string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, firstOf(err, a.root.Close(), split.Close())
 	}
-	a.Assembler = unpack.NewAssembler(a.root, z, l.UncompressedDigest)
+	a.Assembler = unpack.NewAssembler(a.root, z)
 	return a, nil
 }
 

@@ -1,15 +1,13 @@
 package unpack
 
 import (
-	"crypto/sha256"
+	"bytes"
 	"errors"
-	"hash"
 	"io"
 	"os"
 	"path"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
 	"github.com/vbatts/tar-split/tar/storage"
 	"golang.org/x/sys/unix"
 
@@ -17,28 +15,26 @@ import (
 )
 
 // Assembler reads a layer as the tar that it was unpacked from. It fails at
-// its end, instead of io.EOF, if the bytes don't have the layer's diff ID:
-// that stands for the checksums of single files, which take as long.
+// the end of a file that doesn't have the checksum it was stored with.
 type Assembler struct {
-	dirs   dirs
-	split  storage.Unpacker
-	diffID digest.Digest
-	hash   hash.Hash
+	dirs  dirs
+	split storage.Unpacker
 
 	rest []byte // of a segment
-	file int    // open, or -1
-	left int64  // of the open file
-	name string // of the open file
 	err  error
+
+	// Of the open file.
+	file int // -1 for none
+	left int64
+	name string
+	sum  checksum
+	want []byte
 }
 
 // NewAssembler puts together the tar that was unpacked into the root. split is
 // what Options.TarSplit got. The Assembler owns neither.
-func NewAssembler(root *os.File, split io.Reader, diffID digest.Digest) *Assembler {
-	return &Assembler{
-		dirs:  dirs{root: root, open: map[string]int{}},
-		split: storage.NewJSONUnpacker(split), diffID: diffID, hash: sha256.New(), file: -1,
-	}
+func NewAssembler(root *os.File, split io.Reader) *Assembler {
+	return &Assembler{dirs: dirs{root: root, open: map[string]int{}}, split: storage.NewJSONUnpacker(split), file: -1}
 }
 
 // Read fills p as far as the tar goes, so that a reader with a large buffer
@@ -49,12 +45,6 @@ func (a *Assembler) Read(p []byte) (int, error) {
 		var m int
 		m, a.err = a.read(p[n:])
 		n += m
-	}
-	a.hash.Write(p[:n])
-	if a.err == io.EOF {
-		if got := digest.NewDigest(digest.SHA256, a.hash); got != a.diffID {
-			a.err = errdef.Newf(errdef.ErrInvalid, "the layer's files were changed since it was stored: its diff ID is %s, not %s", got, a.diffID)
-		}
 	}
 	if n > 0 {
 		return n, nil
@@ -84,8 +74,13 @@ func (a *Assembler) readFile(p []byte) (int, error) {
 	case n == 0:
 		return 0, errdef.Newf(errdef.ErrInvalid, "the layer's file %q was cut short since it was stored", a.name)
 	}
-	if a.left -= int64(n); a.left == 0 {
-		a.closeFile()
+	_, _ = a.sum.Write(p[:n])
+	if a.left -= int64(n); a.left > 0 {
+		return n, nil
+	}
+	a.closeFile()
+	if !bytes.Equal(a.sum.Sum(), a.want) {
+		return n, errdef.Newf(errdef.ErrInvalid, "the layer's file %q was changed since it was stored", a.name)
 	}
 	return n, nil
 }
@@ -103,6 +98,7 @@ func (a *Assembler) next() error {
 	if e.Size == 0 {
 		return nil
 	}
+	a.sum, a.want = 0, e.Payload
 	return a.open(e.GetName(), e.Size)
 }
 

@@ -3,7 +3,6 @@ package unpack
 import (
 	"context"
 	"errors"
-	"hash/crc64"
 	"io"
 	"io/fs"
 	"os"
@@ -64,7 +63,6 @@ func newUnpacker(root *os.File, r io.Reader, o Options) *unpacker {
 		dirs:    dirs{root: root, open: map[string]int{}},
 		tr:      tar.NewReader(r),
 		buf:     make([]byte, 256<<10),
-		crc:     crc64.New(crc64.MakeTable(crc64.ISO)),
 		uids:    map[uint32]struct{}{},
 		gids:    map[uint32]struct{}{},
 	}
@@ -102,16 +100,10 @@ type unpacker struct {
 	tr         *tar.Reader
 	split      *splitter
 	buf        []byte
-	crc        hash64
+	crc        checksum // of the file under way
 	uids, gids map[uint32]struct{}
 	rootMode   *fs.FileMode
 	made       []madeDir // directories of the tar, whose times are set last
-}
-
-type hash64 interface {
-	io.Writer
-	Reset()
-	Sum([]byte) []byte
 }
 
 func (u *unpacker) run(ctx context.Context) error {
@@ -153,8 +145,8 @@ func (u *unpacker) entry(hdr *tar.Header) error {
 		return errdef.Newf(errdef.ErrInvalid, "layer has the sparse file %q of %d bytes, more than %d", hdr.Name, hdr.Size, int64(maxSparse))
 	}
 	if hdr.Size > 0 {
-		u.crc.Reset()
-		contents = io.TeeReader(u.tr, u.crc)
+		u.crc = 0
+		contents = io.TeeReader(u.tr, &u.crc)
 	}
 	if !u.Scan {
 		if err := u.place(hdr, contents); err != nil {
@@ -175,7 +167,7 @@ func (u *unpacker) entry(hdr *tar.Header) error {
 	}
 	var sum []byte
 	if hdr.Size > 0 {
-		sum = u.crc.Sum(nil)
+		sum = u.crc.Sum()
 	}
 	if err := u.split.file(recorded, hdr.Size, sum); err != nil {
 		return err
