@@ -1,12 +1,12 @@
 package imgcopy
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -17,37 +17,24 @@ import (
 // known says what a layer compresses to, or, with a Host, in which repository
 // of a registry a blob was seen.
 type known struct {
-	DiffID digest.Digest `json:"diff_id,omitempty"`
-	Digest digest.Digest `json:"digest"`
-	Size   int64         `json:"size,omitempty"`
-	Format string        `json:"format,omitempty"`
-	Host   string        `json:"host,omitempty"`
-	Path   string        `json:"path,omitempty"`
-}
-
-func (k known) key() [2]string {
-	if k.Host != "" {
-		return [2]string{k.Digest.String(), k.Host}
-	}
-	return [2]string{k.DiffID.String(), k.Format}
+	DiffID digest.Digest     `json:"diff_id,omitempty"`
+	Digest digest.Digest     `json:"digest"`
+	Size   int64             `json:"size,omitempty"`
+	Format string            `json:"format,omitempty"`
+	Notes  map[string]string `json:"notes,omitempty"` // annotations that belong to the blob
+	Host   string            `json:"host,omitempty"`
+	Path   string            `json:"path,omitempty"`
 }
 
 // cache remembers what layers compressed to and where blobs are, one JSON
-// object a line. It is a help only: a line that cannot be read, or a file that
-// cannot be written, is as if it were not there.
+// object a line, of which the last one counts. It is a help only: a line that
+// cannot be read, or a file that cannot be written, is as if it were not there.
 type cache struct {
 	path string
 	once sync.Once
 	mu   sync.Mutex
-	all  map[[2]string]known
-}
-
-// place is the repository of the registry where the blob was seen last, or "".
-func (c *cache) place(d digest.Digest, host string) string {
-	c.once.Do(c.load)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.all[[2]string{d.String(), host}].Path
+	// The lines, unread: a copy asks for a few of them.
+	lines []byte
 }
 
 // maxCacheSize is where the file is started anew, in bytes.
@@ -55,7 +42,7 @@ const maxCacheSize = 1 << 20
 
 // openCache gives the user's cache; without a configuration there is none.
 func openCache(cfg *config.Config) *cache {
-	c := &cache{all: map[[2]string]known{}}
+	c := &cache{}
 	if cfg != nil {
 		c.path = filepath.Join(cfg.CacheDir(), "blobs.jsonl")
 	}
@@ -71,38 +58,64 @@ func (c *cache) load() {
 		return
 	}
 	defer f.Close()
-	lines := bufio.NewScanner(io.LimitReader(f, 2*maxCacheSize))
-	for lines.Scan() {
+	c.lines, _ = io.ReadAll(io.LimitReader(f, 2*maxCacheSize))
+}
+
+// last gives the last line that has the digest and fits.
+func (c *cache) last(d digest.Digest, fits func(known) bool) (found known, ok bool) {
+	c.once.Do(c.load)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	needle := []byte(`"` + d.String() + `"`)
+	for rest := c.lines; ; {
+		at := bytes.Index(rest, needle)
+		if at < 0 {
+			return found, ok
+		}
+		begin := bytes.LastIndexByte(rest[:at], '\n') + 1
+		line, after, _ := bytes.Cut(rest[begin:], []byte{'\n'})
+		rest = after
 		var k known
-		if json.Unmarshal(bytes.TrimSpace(lines.Bytes()), &k) == nil && k.Digest.Validate() == nil && (k.Size > 0 || k.Host != "") {
-			c.all[k.key()] = k
+		if json.Unmarshal(line, &k) == nil && k.Digest.Validate() == nil && fits(k) {
+			found, ok = k, true
 		}
 	}
 }
 
+// place is the repository of the registry where the blob was seen last, or "".
+func (c *cache) place(d digest.Digest, host string) string {
+	k, _ := c.last(d, func(k known) bool { return k.Digest == d && k.Host == host })
+	return k.Path
+}
+
+// find tells what the layer compresses to.
 func (c *cache) find(diffID digest.Digest, format string) (known, bool) {
-	c.once.Do(c.load)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k, ok := c.all[[2]string{diffID.String(), format}]
-	return k, ok && diffID != ""
+	if diffID == "" {
+		return known{}, false
+	}
+	return c.last(diffID, func(k known) bool { return k.DiffID == diffID && k.Format == format && k.Size > 0 })
 }
 
 // add appends a line with one write, so that others may append at the same
 // time.
 func (c *cache) add(k known) {
-	c.once.Do(c.load)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := k.key()
-	if c.all[key] == k || c.path == "" {
+	if c.path == "" {
 		return
 	}
-	c.all[key] = k
+	now, _ := c.last(k.Digest, func(old known) bool {
+		return old.Digest == k.Digest && old.Host == k.Host && old.DiffID == k.DiffID && old.Format == k.Format
+	})
+	if reflect.DeepEqual(now, k) {
+		return
+	}
 	line, err := json.Marshal(k)
 	if err != nil || os.MkdirAll(filepath.Dir(c.path), 0o700) != nil {
 		return
 	}
+	line = append(line, '\n')
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lines = append(c.lines, line...)
 	flags := os.O_WRONLY | os.O_CREATE | os.O_APPEND
 	if fi, err := os.Stat(c.path); err == nil && fi.Size() > maxCacheSize {
 		flags |= os.O_TRUNC
@@ -111,6 +124,6 @@ func (c *cache) add(k known) {
 	if err != nil {
 		return
 	}
-	_, _ = f.Write(append(line, '\n'))
+	_, _ = f.Write(line)
 	f.Close()
 }

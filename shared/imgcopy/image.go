@@ -61,6 +61,8 @@ func (c *copier) image(ctx context.Context, m transport.Manifest, instance bool)
 		if m, err = c.rewrite(m, old, layers); err != nil {
 			return m, err
 		}
+	} else if err := c.noteOrigins(old.Layers, have, conf); err != nil {
+		return m, err
 	}
 	c.noteLayers(layers)
 	c.Progress.Say("Writing manifest to image destination")
@@ -81,6 +83,33 @@ func (c *copier) noteLayers(layers []v1.Descriptor) {
 			c.cache.add(known{Digest: transport.Digest(l), Host: name.Domain, Path: name.Path})
 		}
 	}
+}
+
+// noteOrigins remembers what the layers that were unpacked had been compressed
+// to, so that an image that is built on them is pushed without them. What was
+// there already was not compared with its blob. Tables of contents aren't
+// noted, for nobody has compared them with the layer's tar.
+func (c *copier) noteOrigins(layers []v1.Descriptor, have []bool, conf []byte) error {
+	if _, plain := c.src.(transport.LayerSource); plain {
+		return nil
+	}
+	ids, err := transport.DiffIDs(conf)
+	if err != nil {
+		return err
+	}
+	for i, l := range layers {
+		format := ""
+		switch l.MediaType {
+		case types.OCILayer, types.DockerLayer:
+			format = "gzip"
+		case types.OCILayerZStd:
+			format = "zstd"
+		}
+		if format != "" && !have[i] {
+			c.cache.add(known{DiffID: ids[i], Digest: transport.Digest(l), Size: l.Size, Format: format})
+		}
+	}
+	return nil
 }
 
 // blobs copies configuration and layers side by side. layers[i] becomes the

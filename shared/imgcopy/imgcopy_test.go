@@ -300,6 +300,15 @@ func TestChunkedLayers(t *testing.T) {
 	if w.uploads != before {
 		t.Error("what is chunked was compressed once more")
 	}
+	// What it was compressed from is remembered, with its notes.
+	w.mustCopy("dir:DIR/plain", "oci:DIR/src", func(o *Options) { o.Decompress = true })
+	for i, tag := range []string{"4", "5"} {
+		before = w.uploads
+		p := w.mustCopy("docker://REG/c/img:"+tag, "dir:DIR/plain", func(o *Options) { o.CompressFormat = "zstd:chunked" })
+		if i == 1 && w.uploads != before || !bytes.Contains(p.Manifest.Bytes, []byte("zstd-chunked.manifest-position")) {
+			t.Errorf("%d uploads: %s", w.uploads-before, p.Manifest.Bytes)
+		}
+	}
 	g := w.mustCopy("docker://REG/c/img:3", "dir:DIR/z", func(o *Options) { o.CompressFormat, o.ForceCompress = "gzip", true })
 	if bytes.Contains(g.Manifest.Bytes, []byte("chunked")) || !bytes.Contains(g.Manifest.Bytes, []byte(types.OCILayer)) {
 		t.Errorf("gzip: %s", g.Manifest.Bytes)
@@ -502,6 +511,12 @@ func TestPullResolvePush(t *testing.T) {
 	}
 	if w.uploads != before {
 		t.Errorf("%d uploads", w.uploads-before)
+	}
+	// So do its layers in another image.
+	w.mustCopy("dir:DIR/plain", "oci:DIR/src", func(o *Options) { o.Decompress = true })
+	res := w.mustCopy("docker://REG/a/other:1", "dir:DIR/plain")
+	if m, err := transport.ParseImage(res.Manifest.Bytes); err != nil || m.Layers[0].Digest.Hex != digest.FromBytes(zipped(layerTar(0))).Encoded() || w.uploads != before {
+		t.Errorf("%d uploads of layers that were pulled, %v: %s", w.uploads-before, err, res.Manifest.Bytes)
 	}
 	// To a place that has nothing, it is compressed once and then remembered.
 	other := newWorld(t)

@@ -176,13 +176,13 @@ func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d
 // out, and the destination has it, nothing is read.
 func (c *copier) compressed(ctx context.Context, diffID digest.Digest, d v1.Descriptor, open func() (io.ReadCloser, error), bar cliout.Bar) (v1.Descriptor, error) {
 	d.MediaType = compressedType(d.MediaType, c.CompressFormat)
-	if k, ok := c.cache.find(diffID, c.CompressFormat); ok && !c.seal && c.CompressFormat != zstdChunked {
+	if k, ok := c.cache.find(diffID, c.CompressFormat); ok && !c.seal {
 		have, err := c.reuse(ctx, k.Digest, k.Size)
 		if err != nil {
 			return d, err
 		}
 		if have {
-			d.Size, d.Annotations = k.Size, annotated(d.Annotations, nil)
+			d.Size, d.Annotations = k.Size, annotated(d.Annotations, k.Notes)
 			d.Digest, err = v1.NewHash(k.Digest.String())
 			return d, err
 		}
@@ -194,8 +194,8 @@ func (c *copier) compressed(ctx context.Context, diffID digest.Digest, d v1.Desc
 		}
 		return c.zip.compress(r)
 	}, bar)
-	if err == nil && diffID != "" && !c.seal && c.CompressFormat != zstdChunked { // its annotations are not remembered
-		c.cache.add(known{DiffID: diffID, Digest: transport.Digest(out), Size: out.Size, Format: c.CompressFormat})
+	if err == nil && diffID != "" && !c.seal {
+		c.cache.add(known{DiffID: diffID, Digest: transport.Digest(out), Size: out.Size, Format: c.CompressFormat, Notes: chunkedNotes(out.Annotations)})
 	}
 	return out, err
 }
@@ -224,7 +224,7 @@ func (c *copier) transformed(ctx context.Context, d v1.Descriptor, open func() (
 		return d, err
 	}
 	sum, size := h.sum()
-	d.Size, d.Annotations = size, annotated(d.Annotations, r)
+	d.Size, d.Annotations = size, annotated(d.Annotations, notesOf(r))
 	d.Digest, err = v1.NewHash(sum.String())
 	return d, err
 }

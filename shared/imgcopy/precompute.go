@@ -43,7 +43,7 @@ func (c *copier) precomputed(ctx context.Context, d v1.Descriptor, r io.Reader, 
 			return d, err
 		}
 	}
-	d.Size, d.Annotations = size, annotated(d.Annotations, r)
+	d.Size, d.Annotations = size, annotated(d.Annotations, notesOf(r))
 	d.Digest, err = v1.NewHash(sum.String())
 	return d, err
 }

@@ -211,22 +211,39 @@ func (c *compressors) chunkedTo(w io.Writer, p *piped) error {
 	return err
 }
 
-// annotated gives the annotations of a layer that was read from r to its end:
-// what they said of another compression goes.
-func annotated(old map[string]string, r io.Reader) map[string]string {
-	out := map[string]string{}
-	for k, v := range old {
-		if !strings.HasPrefix(k, store.ChunkedPrefix) {
-			out[k] = v
+// annotated gives the annotations of a layer after another compression, with
+// the notes that belong to that: what they said of the old one goes.
+func annotated(old, notes map[string]string) map[string]string {
+	out := maps.Clone(old)
+	maps.DeleteFunc(out, func(k, _ string) bool { return strings.HasPrefix(k, store.ChunkedPrefix) })
+	if len(out) == 0 {
+		return maps.Clone(notes)
+	}
+	maps.Copy(out, notes)
+	return out
+}
+
+// chunkedNotes picks what annotations say of the layer's compression.
+func chunkedNotes(annotations map[string]string) map[string]string {
+	notes := map[string]string{}
+	for k, v := range annotations {
+		if strings.HasPrefix(k, store.ChunkedPrefix) {
+			notes[k] = v
 		}
 	}
-	if p, ok := r.(*piped); ok {
-		maps.Copy(out, p.notes)
-	}
-	if len(out) == 0 {
+	if len(notes) == 0 {
 		return nil
 	}
-	return out
+	return notes
+}
+
+// notesOf gives the annotations that follow from a compression that was read
+// to its end.
+func notesOf(r io.Reader) map[string]string {
+	if p, ok := r.(*piped); ok {
+		return p.notes
+	}
+	return nil
 }
 
 // piped is the reading end of a goroutine's work on r.

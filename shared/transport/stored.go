@@ -263,9 +263,13 @@ func (d *storedDestination) Put(ctx context.Context, c Content) error {
 	}
 	blob := store.Blob{Digest: c.Digest, Size: c.Size}
 	for i, l := range d.layers {
-		if l == c.Digest && c.Digest != "" {
-			blob.DiffID = d.diffIDs[i]
+		if l != c.Digest || c.Digest == "" {
+			continue
 		}
+		if blob.DiffID != "" && blob.DiffID != d.diffIDs[i] {
+			return errdef.Newf(errdef.ErrInvalid, "the image's configuration gives the layer %s two diff IDs", l)
+		}
+		blob.DiffID = d.diffIDs[i]
 	}
 	staged, err := d.st.StageLayer(ctx, blob, c.Reader)
 	if err != nil {
