@@ -62,7 +62,12 @@ func (e *Engine) SaveImage(ctx context.Context, req SaveImageRequest) error {
 	if req.Output != "" {
 		return e.saveTo(ctx, req, save)
 	}
-	// An archive is made at a place first.
+	if stream, err := pipeOf(req.Stdout); err == nil {
+		defer stream.Close()
+		req.Output = fmt.Sprintf("/proc/self/fd/%d", stream.Fd())
+		return e.saveTo(ctx, req, save)
+	}
+	// Otherwise an archive is made at a place first.
 	dir, err := os.MkdirTemp(e.Config.Engine.ImageCopyTmpDir, "podman-save-")
 	if err != nil {
 		return err
@@ -79,6 +84,18 @@ func (e *Engine) SaveImage(ctx context.Context, req SaveImageRequest) error {
 	defer f.Close()
 	_, err = io.Copy(req.Stdout, f)
 	return err
+}
+
+// pipeOf opens the pipe that w writes to once more; not everybody may.
+func pipeOf(w io.Writer) (*os.File, error) {
+	f, ok := w.(*os.File)
+	if !ok {
+		return nil, errdef.ErrInvalid
+	}
+	if fi, err := f.Stat(); err != nil || fi.Mode()&os.ModeNamedPipe == 0 {
+		return nil, errdef.ErrInvalid
+	}
+	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), os.O_WRONLY, 0)
 }
 
 // saveTo writes the images and tells of it.
@@ -172,7 +189,7 @@ func (e *Engine) saveMany(ctx context.Context, req SaveImageRequest) error {
 			images[i].names = append(images[i].names, name)
 		}
 	}
-	archive, err := transport.CreateDockerArchive(req.Output)
+	archive, err := transport.CreateDockerArchive(req.Output, e.Config.Engine.ImageCopyTmpDir)
 	if err != nil {
 		return err
 	}

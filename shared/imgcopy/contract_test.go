@@ -1,19 +1,25 @@
 package imgcopy
 
 import (
+	"archive/tar"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/transport"
@@ -62,7 +68,7 @@ func (w *world) content(place string) (string, []digest.Digest) {
 	for i, l := range parsed.Layers {
 		var r io.ReadCloser
 		if tars, ok := src.(transport.LayerSource); ok {
-			r, _, err = tars.LayerTar(i)
+			r, _, _, err = tars.LayerTar(i)
 		} else if r, _, err = src.Blob(ctx, transport.Digest(l)); err == nil {
 			r, err = decompress(r)
 		}
@@ -200,5 +206,89 @@ func TestTarballIsTheSameImageEachTime(t *testing.T) {
 	}
 	if _, err := w.copy("tarball:DIR/new.tar", "dir:DIR/d"); !errors.Is(err, errdef.ErrUnsupported) {
 		t.Errorf("writing a tarball: %v", err)
+	}
+}
+
+// Docker with its newer store saves the layers as it got them.
+func TestDockerArchiveOfCompressedLayers(t *testing.T) {
+	w := newWorld(t)
+	tars := [][]byte{layerTar(0), layerTar(1), layerTar(2)}
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, layers := range map[string][][]byte{
+		"gzip": {tars[0], zipped(tars[1]), zipped(tars[2])},
+		"zstd": {tars[0], zipped(tars[1]), z.EncodeAll(tars[2], nil)},
+	} {
+		ids := []digest.Digest{}
+		for _, l := range tars {
+			ids = append(ids, digest.FromBytes(l))
+		}
+		conf, _ := json.Marshal(map[string]any{"architecture": "amd64", "os": "linux", "rootfs": map[string]any{"type": "layers", "diff_ids": ids}})
+		f, err := os.Create(filepath.Join(w.dir, name+".tar"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tw := tar.NewWriter(f)
+		add := func(name string, data []byte) {
+			tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data)), Typeflag: tar.TypeReg})
+			tw.Write(data)
+		}
+		add("conf", conf)
+		for i, l := range layers {
+			add(fmt.Sprint("layer", i), l)
+		}
+		add("manifest.json", []byte(`[{"Config":"conf","RepoTags":["x:1"],"Layers":["layer0","layer1","layer2"]}]`))
+		tw.Close()
+		f.Close()
+		for _, dst := range []string{"dir:DIR/d-" + name, "docker://REG/" + name + ":1", "docker-archive:DIR/again-" + name + ".tar:x:1"} {
+			w.mustCopy(dst, "docker-archive:DIR/"+name+".tar")
+			if _, got := w.content(dst); !slices.Equal(got, ids) {
+				t.Errorf("%s: %s has the layers %v, not %v", name, dst, got, ids)
+			}
+		}
+		st := w.store()
+		id, err := Pull(context.Background(), st, w.cfg, "docker-archive:"+f.Name(), PullOptions{})
+		if err != nil || id != digest.FromBytes(conf).Encoded() {
+			t.Errorf("%s: pulled %s, %v", name, id, err)
+		}
+		st.Close()
+	}
+}
+
+// An archive goes into a pipe as it comes, not by a file.
+func TestArchiveIntoAPipe(t *testing.T) {
+	w := newWorld(t)
+	w.layout("src", 2, "amd64")
+	for _, kind := range []string{"docker-archive", "oci-archive"} {
+		pipe := filepath.Join(w.dir, kind)
+		if err := unix.Mkfifo(pipe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		copied := make(chan error, 1)
+		go func() {
+			_, err := w.copy(kind+":DIR/"+kind+":x:1", "oci:DIR/src")
+			copied <- err
+		}()
+		in, err := os.Open(pipe)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files, _ := filepath.Glob(filepath.Join(w.dir, ".archive*")); len(files) > 0 {
+			t.Errorf("beside the pipe there is %v", files)
+		}
+		data, err := io.ReadAll(in)
+		in.Close()
+		if cerr := <-copied; err != nil || cerr != nil {
+			t.Fatalf("%s: %v, %v", kind, err, cerr)
+		}
+		if err := os.WriteFile(filepath.Join(w.dir, "read"), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want, wantIDs := w.content("oci:DIR/src")
+		if conf, ids := w.content(kind + ":DIR/read:x:1"); conf != want || !slices.Equal(ids, wantIDs) {
+			t.Errorf("%s: %s, layers %v", kind, conf, ids)
+		}
 	}
 }

@@ -130,13 +130,13 @@ func (c *copier) asItIs(ctx context.Context, d v1.Descriptor, bar cliout.Bar) (v
 // fromTar copies a layer that the source has as a plain tar, whatever the
 // manifest says of it.
 func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d v1.Descriptor, bar cliout.Bar) (v1.Descriptor, error) {
-	r, diffID, err := ls.LayerTar(i)
+	r, diffID, size, err := ls.LayerTar(i)
 	if err != nil {
 		return d, err
 	}
 	r.Close()
 	open := func() (io.ReadCloser, error) {
-		r, _, err := ls.LayerTar(i)
+		r, _, _, err := ls.LayerTar(i)
 		return r, err
 	}
 	named := transport.Digest(d)
@@ -169,7 +169,25 @@ func (c *copier) fromTar(ctx context.Context, ls transport.LayerSource, i int, d
 		}
 	}
 	d.Digest, d.MediaType = hash, plainType(d.MediaType)
-	return c.transformed(ctx, d, open, bar)
+	if size < 0 || c.seal {
+		return c.transformed(ctx, d, open, bar)
+	}
+	d.Size, d.Annotations = size, annotated(d.Annotations, nil)
+	return d, c.described(ctx, d, open, bar)
+}
+
+// described writes content that the descriptor describes.
+func (c *copier) described(ctx context.Context, d v1.Descriptor, open func() (io.ReadCloser, error), bar cliout.Bar) error {
+	r, err := open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	dg := transport.Digest(d)
+	return c.dst.Put(ctx, transport.Content{
+		Digest: dg, Size: d.Size, Reader: &counted{ctx, newVerifier(r, dg, d.Size), bar}, Layer: true,
+		Sum: func() (digest.Digest, int64) { return dg, d.Size },
+	})
 }
 
 // compressed compresses a plain layer on its way. If it is known what comes

@@ -169,7 +169,7 @@ func createDaemon(l Ref, o Options) (Destination, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := createTar(filepath.Join(o.Config.Engine.ImageCopyTmpDir, "image"))
+	w, err := createTar(filepath.Join(o.Config.Engine.ImageCopyTmpDir, "image"), "")
 	if err != nil {
 		return nil, err
 	}

@@ -102,18 +102,21 @@ func (s *dockerArchive) load(l Ref) error {
 		return errdef.Newf(errdef.ErrInvalid, "reading archive: the configuration names %d layers, manifest.json %d", len(ids), len(img.Layers))
 	}
 	m := v1.Manifest{SchemaVersion: 2, MediaType: types.DockerManifestSchema2, Layers: []v1.Descriptor{}}
-	add := func(d digest.Digest, name string, size int64, t types.MediaType) v1.Descriptor {
-		s.blobs[d] = name
-		return v1.Descriptor{MediaType: t, Size: size, Digest: v1.Hash{Algorithm: d.Algorithm().String(), Hex: d.Encoded()}}
-	}
-	m.Config = add(digest.FromBytes(conf), path.Clean(img.Config), int64(len(conf)), types.DockerConfigJSON)
+	m.Config = s.blob(digest.FromBytes(conf), path.Clean(img.Config), int64(len(conf)), types.DockerConfigJSON)
 	for i, id := range ids {
-		name := path.Clean(img.Layers[i])
-		f, ok := s.t.members[name]
-		if !ok {
-			return errdef.Newf(errdef.ErrInvalid, "reading archive: it has no %q", name)
+		d, err := s.layer(path.Clean(img.Layers[i]), id)
+		if err != nil {
+			return err
 		}
-		m.Layers = append(m.Layers, add(id, name, f.size, types.DockerUncompressedLayer))
+		m.Layers = append(m.Layers, d)
+		if d.MediaType == types.OCILayerZStd {
+			m.MediaType, m.Config.MediaType = types.OCIManifestSchema1, types.OCIConfigJSON
+		}
+	}
+	if m.MediaType == types.OCIManifestSchema1 {
+		for i := range m.Layers {
+			m.Layers[i].MediaType = inOCI(m.Layers[i].MediaType)
+		}
 	}
 	data, err := json.Marshal(m)
 	if err != nil {
@@ -121,6 +124,45 @@ func (s *dockerArchive) load(l Ref) error {
 	}
 	s.manifest, err = withDigest(data, m.MediaType, "")
 	return err
+}
+
+// blob notes where a blob is.
+func (s *dockerArchive) blob(d digest.Digest, member string, size int64, t types.MediaType) v1.Descriptor {
+	s.blobs[d] = member
+	return v1.Descriptor{MediaType: t, Size: size, Digest: v1.Hash{Algorithm: d.Algorithm().String(), Hex: d.Encoded()}}
+}
+
+// layer describes a layer as it is in the archive: plain, or compressed, as
+// newer versions of Docker write them.
+func (s *dockerArchive) layer(member string, diffID digest.Digest) (v1.Descriptor, error) {
+	r, size, err := s.t.open(member)
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	magic := make([]byte, 4)
+	n, _ := io.ReadFull(r, magic)
+	t := types.DockerUncompressedLayer
+	switch {
+	case bytes.HasPrefix(magic[:n], []byte{0x1f, 0x8b}):
+		t = types.DockerLayer
+	case bytes.HasPrefix(magic[:n], []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		t = types.OCILayerZStd
+	default:
+		return s.blob(diffID, member, size, t), nil
+	}
+	d, err := digest.FromReader(io.MultiReader(bytes.NewReader(magic[:n]), r))
+	return s.blob(d, member, size, t), err
+}
+
+// inOCI gives the type of a layer in a manifest that can have zstd.
+func inOCI(t types.MediaType) types.MediaType {
+	switch t {
+	case types.DockerLayer:
+		return types.OCILayer
+	case types.DockerUncompressedLayer:
+		return types.OCIUncompressedLayer
+	}
+	return t
 }
 
 func chooseSaved(images []savedImage, l Ref) (savedImage, error) {
@@ -162,12 +204,13 @@ type DockerArchive struct {
 	images []savedImage
 }
 
-// CreateDockerArchive begins an archive at the path.
-func CreateDockerArchive(path string) (*DockerArchive, error) {
+// CreateDockerArchive begins an archive at the path. tmp is a directory for
+// what may have to wait.
+func CreateDockerArchive(path, tmp string) (*DockerArchive, error) {
 	if fi, err := os.Stat(path); err == nil && fi.Mode().IsRegular() && fi.Size() != 0 {
 		return nil, errdef.Newf(errdef.ErrConflict, "docker-archive doesn't support modifying existing images")
 	}
-	w, err := createTar(path)
+	w, err := createTar(path, tmp)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +255,7 @@ type dockerArchiveDestination struct {
 }
 
 func createDockerArchive(l Ref, o Options) (Destination, error) {
-	a, err := CreateDockerArchive(l.Path)
+	a, err := CreateDockerArchive(l.Path, o.Config.Engine.ImageCopyTmpDir)
 	if err != nil {
 		return nil, err
 	}

@@ -60,8 +60,8 @@ type ociArchiveDestination struct {
 	final Manifest
 }
 
-func createOCIArchive(l Ref) (Destination, error) {
-	w, err := createTar(l.Path)
+func createOCIArchive(l Ref, o Options) (Destination, error) {
+	w, err := createTar(l.Path, o.Config.Engine.ImageCopyTmpDir)
 	if err != nil {
 		return nil, err
 	}

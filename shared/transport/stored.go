@@ -141,12 +141,17 @@ func (s *storedSource) Blob(_ context.Context, d digest.Digest) (io.ReadCloser, 
 }
 
 // LayerTar opens a layer, the lowest being 0.
-func (s *storedSource) LayerTar(i int) (io.ReadCloser, digest.Digest, error) {
+func (s *storedSource) LayerTar(i int) (io.ReadCloser, digest.Digest, int64, error) {
 	if i >= len(s.chain) {
-		return nil, "", errdef.Newf(errdef.ErrInvalid, "image %s has %d layers in the store and more in its manifest", s.img.ID, len(s.chain))
+		return nil, "", 0, errdef.Newf(errdef.ErrInvalid, "image %s has %d layers in the store and more in its manifest", s.img.ID, len(s.chain))
 	}
-	r, err := s.st.OpenLayer(s.chain[i].ID)
-	return r, s.chain[i].DiffID, err
+	l := s.chain[i]
+	size := l.UncompressedSize
+	if l.DiffID == "" || size == 0 {
+		size = -1 // a tar is never empty
+	}
+	r, err := s.st.OpenLayer(l.ID)
+	return r, l.DiffID, size, err
 }
 
 func (s *storedSource) Close() error { return s.release() }

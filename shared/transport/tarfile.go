@@ -144,10 +144,13 @@ func (t *tarFile) read(name string) ([]byte, error) {
 
 func (t *tarFile) close() error { return t.f.Close() }
 
-// tarWriter makes an archive beside its place and moves it there at the end.
+// tarWriter makes an archive beside its place and moves it there at the end. A
+// place that is not a regular file, such as a pipe, gets it as it comes.
 type tarWriter struct {
-	path string
-	tmp  *os.File
+	path   string
+	out    *os.File
+	stream bool   // out is the place itself
+	tmp    string // directory for what can't be written yet
 	// deliver, if it is given, takes the complete archive in place of the path.
 	deliver func(ctx context.Context, archive *os.File) error
 
@@ -156,8 +159,16 @@ type tarWriter struct {
 	have map[string]bool
 }
 
-func createTar(path string) (*tarWriter, error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".archive-*")
+// createTar begins an archive. To a stream, content of unknown size goes by tmp.
+func createTar(path, tmp string) (*tarWriter, error) {
+	w := &tarWriter{path: path, tmp: filepath.Dir(path), have: map[string]bool{}}
+	var err error
+	if fi, serr := os.Stat(path); serr == nil && !fi.Mode().IsRegular() && !fi.IsDir() {
+		w.stream, w.tmp = true, tmp
+		w.out, err = os.OpenFile(path, os.O_WRONLY, 0)
+	} else {
+		w.out, err = os.CreateTemp(w.tmp, ".archive-*")
+	}
 	if err != nil {
 		// The name of the file beside it is of no use to anybody.
 		if perr := new(os.PathError); errors.As(err, &perr) {
@@ -165,7 +176,8 @@ func createTar(path string) (*tarWriter, error) {
 		}
 		return nil, fmt.Errorf("create archive %q: %w", path, err)
 	}
-	return &tarWriter{path: path, tmp: tmp, tw: tar.NewWriter(tmp), have: map[string]bool{}}, nil
+	w.tw = tar.NewWriter(w.out)
+	return w, nil
 }
 
 // add writes a member. Content of unknown size is kept in a nameless file
@@ -174,7 +186,7 @@ func (w *tarWriter) add(c Content, name func(digest.Digest) string) error {
 	if c.Size >= 0 && c.Digest != "" {
 		return w.member(name(c.Digest), c.Size, c.Reader)
 	}
-	f, err := nameless(filepath.Dir(w.path))
+	f, err := nameless(w.tmp)
 	if err != nil {
 		return err
 	}
@@ -207,40 +219,33 @@ func (w *tarWriter) member(name string, size int64, r io.Reader) error {
 	return nil
 }
 
-// finish moves the archive to its place. A place that is not a regular file,
-// such as a pipe, gets the content written into it.
+// finish moves the archive to its place.
 func (w *tarWriter) finish(ctx context.Context) error {
 	if err := w.tw.Close(); err != nil {
 		return fmt.Errorf("write archive: %w", err)
 	}
-	if w.deliver != nil {
-		if _, err := w.tmp.Seek(0, io.SeekStart); err != nil {
+	switch {
+	case w.deliver != nil:
+		if _, err := w.out.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
-		return w.deliver(ctx, w.tmp)
+		return w.deliver(ctx, w.out)
+	case w.stream:
+		return nil
 	}
-	if fi, err := os.Stat(w.path); err == nil && !fi.Mode().IsRegular() {
-		out, err := os.OpenFile(w.path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		defer out.Close()
-		if _, err = w.tmp.Seek(0, io.SeekStart); err == nil {
-			_, err = io.Copy(out, w.tmp)
-		}
+	if err := w.out.Chmod(0o644); err != nil {
 		return err
 	}
-	if err := w.tmp.Chmod(0o644); err != nil {
-		return err
-	}
-	return os.Rename(w.tmp.Name(), w.path)
+	return os.Rename(w.out.Name(), w.path)
 }
 
 // discard removes what is not in its place.
 func (w *tarWriter) discard() error {
-	err := os.Remove(w.tmp.Name())
-	if os.IsNotExist(err) {
-		err = nil
+	var err error
+	if !w.stream {
+		if err = os.Remove(w.out.Name()); os.IsNotExist(err) {
+			err = nil
+		}
 	}
-	return firstError(w.tmp.Close(), err)
+	return firstError(w.out.Close(), err)
 }

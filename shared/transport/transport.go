@@ -116,8 +116,9 @@ type Mounter interface {
 // LayerSource is a Source that has its layers as plain tars, whatever the
 // manifest says.
 type LayerSource interface {
-	// LayerTar opens layer i of the image, which has the diff ID.
-	LayerTar(i int) (io.ReadCloser, digest.Digest, error)
+	// LayerTar opens layer i of the image, which has the diff ID; size is -1
+	// if it is unknown.
+	LayerTar(i int) (r io.ReadCloser, diffID digest.Digest, size int64, err error)
 }
 
 // Lister is a Source of a list whose images lie at different places.
@@ -178,7 +179,7 @@ func OpenDestination(ctx context.Context, l Ref, o Options) (Destination, error)
 	case ref.ContainersStorage:
 		return createStored(l, o)
 	case ref.OCIArchive:
-		return createOCIArchive(l)
+		return createOCIArchive(l, o)
 	case ref.DockerArchive:
 		return createDockerArchive(l, o)
 	case ref.DockerDaemon:
