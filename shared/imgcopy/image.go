@@ -105,7 +105,7 @@ func (c *copier) noteOrigins(layers []v1.Descriptor, have []bool, conf []byte) e
 		case types.OCILayerZStd:
 			format = "zstd"
 		}
-		if format != "" && !have[i] {
+		if format != "" && !have[i] && ids[i] != transport.Digest(l) {
 			c.cache.add(known{DiffID: ids[i], Digest: transport.Digest(l), Size: l.Size, Format: format})
 		}
 	}
