@@ -81,7 +81,7 @@ func networks(st *store.Store, cfg *config.Config) (*network.Manager, error) {
 	return network.Open(network.Options{
 		ConfigDir: dir, RunDir: filepath.Join(st.RunRoot(), "podman", "networks"), Rootless: cfg.Rootless,
 		DefaultNetwork: cfg.Network.DefaultNetwork, DefaultSubnet: cfg.Network.DefaultSubnet,
-		ProgramDir: filepath.Join(st.GraphRoot(), "podman"), DNSPort: cfg.Network.DNSBindPort,
+		ProgramDir: filepath.Join(st.GraphRoot(), "podman"), DNSPort: cfg.Network.DNSBindPort, Firewall: cfg.Network.FirewallDriver,
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network/names"
+	"github.com/podsuite/podsuite/shared/network/rules"
 )
 
 // The options that one container may have on one network, as in
@@ -152,7 +153,11 @@ func (m *Manager) connect(h *netlink.Handle, ns *os.File, ep Endpoint, name stri
 // prepareBridge makes sure that the network's bridge and its rules are there.
 func (m *Manager) prepareBridge(h *netlink.Handle, n *Network, s settings) (int, error) {
 	bridge, err := ensureBridge(h, n, s, m.lockPath())
-	if err == nil && !s.unmanaged {
+	switch {
+	case err != nil || s.unmanaged:
+	case m.o.Firewall == noFirewall: // what was kept under another setting must not come back
+		err = m.rules().Forget(rules.TableRules())
+	default:
 		err = m.ensureNetwork(n)
 	}
 	return bridge, err

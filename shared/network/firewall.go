@@ -13,6 +13,7 @@ import (
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	mdnetlink "github.com/mdlayher/netlink"
+	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network/rules"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -248,6 +249,18 @@ func (m *Manager) ensureNetwork(n *Network) error {
 		return fmt.Errorf("add network %q to nftables: %w", n.Name, err)
 	}
 	return nil
+}
+
+// noFirewall is the driver that makes no rules.
+const noFirewall = "none"
+
+// checkFirewall refuses drivers that there are none of here.
+func (m *Manager) checkFirewall() error {
+	switch m.o.Firewall {
+	case "", "nftables", noFirewall:
+		return nil
+	}
+	return errdef.Newf(errdef.ErrUnsupported, "firewall_driver %q is not supported: leave it out of containers.conf for nftables, or set it to \"none\" and make the rules yourself", m.o.Firewall)
 }
 
 // namesElsewhere sends questions for names to the port where the keeper answers,

@@ -73,6 +73,9 @@ func (m *Manager) keeper() (*os.File, error) {
 
 // watched makes sure that there is a keeper, which watches over the rules.
 func (m *Manager) watched() error {
+	if m.o.Firewall == noFirewall {
+		return nil
+	}
 	if err := os.MkdirAll(m.namesDir(), 0o700); err != nil {
 		return fmt.Errorf("make directory of names: %w", err)
 	}

@@ -27,6 +27,7 @@ type Options struct {
 	PastaOptions   []string // for every container
 	ProgramDir     string   // where the keeper's program is installed
 	DNSPort        uint16   // where the keeper answers; 0 means 53
+	Firewall       string   // "" means nftables; "none" leaves all rules to the administrator
 }
 
 // Pool is a range that subnets of one size are taken from.
@@ -96,6 +97,9 @@ func (m *Manager) Setup(ctx context.Context, nsPath string, ep Endpoint) (_ map[
 
 // setup is Setup where the bridges are.
 func (m *Manager) setup(ctx context.Context, nsPath string, ep Endpoint) (_ map[string]Status, err error) {
+	if err := m.checkFirewall(); err != nil {
+		return nil, err
+	}
 	ns, err := openNS(nsPath)
 	if err != nil {
 		return nil, err

@@ -86,7 +86,7 @@ func protocolNumber(name string) (byte, error) {
 // bound at nsPath. The host's ports are held by its caller, so elements in the
 // way are left over from a crash and replaced.
 func (m *Manager) publish(nsPath string, ep Endpoint, ips []net.IP) error {
-	if len(ep.Ports) == 0 || m.hasOwnWayOut(ep) {
+	if len(ep.Ports) == 0 || m.hasOwnWayOut(ep) || m.o.Firewall == noFirewall {
 		return nil
 	}
 	f := newFirewall()
@@ -135,7 +135,7 @@ func (m *Manager) restore() error {
 // unpublish takes back what publish has done, and nothing that belongs to
 // another container by now.
 func (m *Manager) unpublish(ep Endpoint, ips []net.IP) error {
-	if len(ep.Ports) == 0 || m.hasOwnWayOut(ep) {
+	if len(ep.Ports) == 0 || m.hasOwnWayOut(ep) || m.o.Firewall == noFirewall {
 		return nil
 	}
 	held, err := m.rules().Lock(false)
