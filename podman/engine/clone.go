@@ -78,6 +78,9 @@ func (e *Engine) cloneConfig(ctx context.Context, c *container.Config, req *Clon
 	if err := e.updateResources(c, &req.Resources); err != nil {
 		return image, err
 	}
+	if req.Image == "" && c.Rootfs != "" {
+		return image, nil
+	}
 	if req.Image == "" {
 		return e.Store.Image(c.ImageID)
 	}
@@ -100,7 +103,7 @@ func freshVolumes(mounts []container.Mount) []container.Mount {
 // forgetUnique leaves out what two containers can't both have: addresses that
 // were asked for, files with their IDs.
 func forgetUnique(c *container.Config) {
-	c.CIDFile, c.PidFile, c.MonitorPidFile = "", "", ""
+	c.CIDFile, c.PidFile, c.MonitorPidFile, c.LogPath = "", "", "", ""
 	for name, n := range c.Network.Networks {
 		n.StaticIPs, n.StaticMAC = nil, ""
 		c.Network.Networks[name] = n

@@ -51,6 +51,9 @@ func (e *Engine) Commit(ctx context.Context, req CommitRequest) (id string, err 
 		names = []string{name}
 	}
 	err = e.withContainer(req.Container, func(c *container.Config) error {
+		if c.Rootfs != "" {
+			return errdef.Newf(errdef.ErrUnsupported, "cannot commit a container that uses an exploded rootfs: import %s instead", c.Rootfs)
+		}
 		id, err = e.commit(ctx, c, &req, names)
 		if err == nil {
 			e.event(containerEvent(c, "commit"))

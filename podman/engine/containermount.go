@@ -19,7 +19,7 @@ func (e *Engine) Mount(nameOrID string) (path string, err error) {
 		return "", errdef.Newf(errdef.ErrUnsupported, "cannot run command \"podman mount\" in rootless mode, must execute `podman unshare` first")
 	}
 	err = e.withContainer(nameOrID, func(c *container.Config) error {
-		if path, err = e.Store.Mount(c.ID); err == nil {
+		if path, err = e.mountRoot(c); err == nil {
 			e.event(containerEvent(c, "mount"))
 		}
 		return err

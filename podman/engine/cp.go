@@ -362,7 +362,7 @@ func copyToSpecial(tree *fscopy.Tree, source *fscopy.Source, dest string) error 
 // is mounted in it.
 func (e *Engine) Export(ctx context.Context, nameOrID string, w io.Writer) error {
 	return e.withContainer(nameOrID, func(c *container.Config) error {
-		root, err := e.Store.Mount(c.ID)
+		root, err := e.mountRoot(c)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -75,6 +76,9 @@ func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*co
 // image finds the request's image in the store, or pulls it as the policy says,
 // with progress on standard error.
 func (e *Engine) image(ctx context.Context, req *CreateRequest) (store.Image, error) {
+	if req.Rootfs {
+		return store.Image{}, nil
+	}
 	o := req.PullOptions
 	anyPlatform := o.Platform.OS == "" && o.Platform.Architecture == ""
 	if req.Pull == imgcopy.PullNever || anyPlatform && (req.Pull == "" || req.Pull == imgcopy.PullMissing) {
@@ -141,7 +145,11 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 			return nil, fmt.Errorf("read configuration of image %q: %w", req.Image, err)
 		}
 	}
-	c := &container.Config{ID: id, Name: req.Name, Image: imageName(req.Image, image), ImageID: image.ID, RawImage: req.Image,
+	root, err := rootOf(req)
+	if err != nil {
+		return nil, err
+	}
+	c := &container.Config{Rootfs: root, ID: id, Name: req.Name, Image: imageName(req.Image, image), ImageID: image.ID, RawImage: req.Image,
 		Created: time.Now(), CreatedBy: req.CreatedBy, Terminal: req.Terminal, Stdin: req.Interactive, AutoRemove: req.AutoRemove, CIDFile: req.CIDFile,
 		StopTimeout: req.StopTimeout, DetachKeys: req.DetachKeys, Hostname: req.Hostname, User: first(req.User, file.Config.User), Groups: req.Groups,
 		WorkDir: first(req.WorkDir, file.Config.WorkingDir, "/"), Runtime: e.Config.Engine.Runtime}
@@ -153,8 +161,10 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 	if !path.IsAbs(c.WorkDir) {
 		return nil, errdef.Newf(errdef.ErrInvalid, "workdir %q must be an absolute path", c.WorkDir)
 	}
+	if req.Rootfs {
+		c.Image, c.RawImage = "", ""
+	}
 	c.WorkDirAsked = req.WorkDir != ""
-	var err error
 	if c.StopSignal, err = ParseSignal(first(req.StopSignal, file.Config.StopSignal, "SIGTERM")); err != nil {
 		return nil, err
 	}
@@ -209,6 +219,41 @@ func setCommand(c *container.Config, req *CreateRequest, image *v1.Config) error
 		return errdef.Newf(errdef.ErrInvalid, "no command or entrypoint provided, and no CMD or ENTRYPOINT from image")
 	}
 	return nil
+}
+
+// rootOf is the directory of --rootfs; "" for an image.
+func rootOf(req *CreateRequest) (string, error) {
+	if !req.Rootfs {
+		return "", nil
+	}
+	dir, option, _ := strings.Cut(req.Image, ":")
+	if option != "" {
+		return "", errdef.Newf(errdef.ErrUnsupported, "--rootfs %s: option %q is not supported: mount an overlay yourself, or import the directory as an image", dir, option)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = errdef.Newf(errdef.ErrInvalid, "%q is not a directory", dir)
+	}
+	if err != nil {
+		return "", fmt.Errorf("running container create option: open rootfs: %w", err)
+	}
+	if dir == "/" {
+		return "", errdef.Newf(errdef.ErrInvalid, "the host's own root can't be a container's")
+	}
+	return dir, nil
+}
+
+// mountRoot mounts the container's layer, if it has one, and tells where its
+// root is.
+func (e *Engine) mountRoot(c *container.Config) (string, error) {
+	if c.Rootfs != "" {
+		return c.Rootfs, nil
+	}
+	return e.Store.Mount(c.ID)
 }
 
 // freeName makes a random name that nobody has now; the store has the last

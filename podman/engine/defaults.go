@@ -40,6 +40,7 @@ func (e *Engine) withDefaults(asked *CreateRequest) *CreateRequest {
 	if conf.SeccompProfile != "" && !slices.ContainsFunc(req.SecurityOpt, func(o string) bool { return strings.HasPrefix(o, "seccomp") }) {
 		req.SecurityOpt = append(slices.Clone(req.SecurityOpt), "seccomp="+conf.SeccompProfile)
 	}
+	req.ImageVolume = first(req.ImageVolume, e.Config.Engine.ImageVolumeMode)
 	if !req.StopTimeoutSet {
 		req.StopTimeout = e.Config.Engine.StopTimeout
 	}

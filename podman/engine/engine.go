@@ -94,7 +94,18 @@ func (e *Engine) runtimeDir() string { return e.runDir("runtime") }
 
 // runtime opens the runtime called name; "" is the configured default.
 func (e *Engine) runtime(name string) (runtime.Runtime, error) {
-	return runtime.Open(name, e.runtimeDir(), runtime.Options{SystemdCgroup: e.systemdCgroups()})
+	return runtime.Open(e.runtimePath(name), e.runtimeDir(), runtime.Options{SystemdCgroup: e.systemdCgroups(), NoKeyring: !e.Config.Containers.Keyring})
+}
+
+// runtimePath is the first program of the configuration's list for a runtime
+// that is there; else the name, to be looked for as such.
+func (e *Engine) runtimePath(name string) string {
+	for _, path := range e.Config.Engine.Runtimes[name] {
+		if exists(path) {
+			return path
+		}
+	}
+	return name
 }
 
 func (e *Engine) systemdCgroups() bool {

@@ -155,7 +155,7 @@ func (e *Engine) baseHosts(c *container.Config) (string, error) {
 
 // imageHosts is /etc/hosts as the image has it, if it does.
 func (e *Engine) imageHosts(c *container.Config) ([]byte, error) {
-	root, err := e.Store.Mount(c.ID)
+	root, err := e.mountRoot(c)
 	if err != nil {
 		return nil, err
 	}

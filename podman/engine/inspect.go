@@ -36,6 +36,7 @@ func (e *Engine) Inspect(nameOrID string) (*ContainerInfo, error) {
 		Dependencies: list(c.Summary().Depends), KubeExitCodePropagation: "invalid", State: e.stateInfo(c, s), GraphDriver: e.graphInfo(found),
 		ConmonPidFile: filepath.Join(dir, "conmon.pid"), PidFile: filepath.Join(dir, "pidfile"), Config: e.configInfo(c), HostConfig: e.hostInfo(c)}
 	info.Config.Passwd = &passwd
+	info.Rootfs = c.Rootfs
 	info.Pod, info.IsInfra = c.Pod, c.Infra
 	info.PidFile, info.ConmonPidFile = first(c.PidFile, info.PidFile), first(c.MonitorPidFile, info.ConmonPidFile)
 	again := e.restarts(c.ID)

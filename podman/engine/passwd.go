@@ -91,7 +91,7 @@ func groupLine(c *container.Config, u *processUser, gid string) string {
 func addLines(c *container.Config, root, name, lines string) error {
 	const limit = 1 << 20
 	path := "/etc/" + name
-	if lines == "" || c.NoPasswd || slices.ContainsFunc(c.Mounts, func(m container.Mount) bool { return m.Destination == "/etc" || m.Destination == path }) {
+	if lines == "" || c.NoPasswd || c.Rootfs != "" && c.Security.ReadOnly || slices.ContainsFunc(c.Mounts, func(m container.Mount) bool { return m.Destination == "/etc" || m.Destination == path }) {
 		return nil
 	}
 	old, err := rootfs.ReadFile(root, path, limit)

@@ -9,6 +9,7 @@ import (
 // defaults and refuses what makes no sense.
 type CreateRequest struct {
 	Image       string
+	Rootfs      bool // Image is a directory of the host's, which is the container's root
 	Command     []string
 	Name        string
 	Replace     bool

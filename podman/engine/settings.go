@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -200,6 +201,9 @@ func (e *Engine) setLog(c *container.Config, req *CreateRequest, _ *v1.Config) e
 	}
 	conf := &e.Config.Containers
 	c.LogTag, c.LogMax = conf.LogTag, max(0, int64(conf.LogSizeMax))
+	if conf.LogPath != "" {
+		c.LogPath = filepath.Join(conf.LogPath, c.ID, "ctr.log")
+	}
 	for _, opt := range req.LogOpts {
 		key, value, _ := strings.Cut(opt, "=")
 		switch {

@@ -20,7 +20,7 @@ import (
 // prepare mounts the container's root file system and makes the OCI
 // specification of its configuration.
 func (e *Engine) prepare(ctx context.Context, c *container.Config) (*specs.Spec, error) {
-	root, err := e.Store.Mount(c.ID)
+	root, err := e.mountRoot(c)
 	if err != nil {
 		return nil, err
 	}

@@ -163,6 +163,11 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 	if err := mkdirPrivate(e.Store.ContainerDir(c.ID)); err != nil {
 		return nil, err
 	}
+	if dir := filepath.Dir(c.LogPath); filepath.Base(dir) == c.ID { // below the configured directory
+		if err := mkdirPrivate(dir); err != nil {
+			return nil, err
+		}
+	}
 	if !req.again {
 		if err := e.forgetRestarts(c.ID); err != nil {
 			return nil, err
@@ -260,7 +265,7 @@ func (e *Engine) connect(ctx context.Context, c *container.Config) error {
 // launchRequest tells the launcher what to start and where to record it.
 func (e *Engine) launchRequest(c *container.Config, held int, req *StartRequest) monitor.Request {
 	dir := e.Store.ContainerRunDir(c.ID)
-	r := monitor.Request{ID: c.ID, Bundle: dir, Runtime: c.Runtime, StateDir: e.runtimeDir(), Systemd: e.systemdCgroups(),
+	r := monitor.Request{ID: c.ID, Bundle: dir, Runtime: e.runtimePath(c.Runtime), NoKeyring: !e.Config.Containers.Keyring, StateDir: e.runtimeDir(), Systemd: e.systemdCgroups(),
 		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Held: held, CreateOnly: req.CreateOnly,
 		Exit: []string{filepath.Join(dir, exitFile), filepath.Join(e.Store.ContainerDir(c.ID), exitFile)},
 		Self: e.Self, Checked: c.Health.Checked(), LogMax: c.LogMax, Timeout: c.Timeout}

@@ -26,7 +26,7 @@ func (e *Engine) openView(c *container.Config) (*view, error) {
 	if s := e.status(c.ID); s.Running() {
 		return e.liveView(c, s.Pid)
 	}
-	root, err := e.Store.Mount(c.ID)
+	root, err := e.mountRoot(c)
 	if err != nil {
 		return nil, err
 	}

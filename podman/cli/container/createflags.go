@@ -37,6 +37,7 @@ func (f *createFlags) bind(cmd *cobra.Command) {
 func (f *createFlags) bindProcess(cmd *cobra.Command) {
 	fl, r := cmd.Flags(), &f.req
 	fl.StringVar(&r.Name, "name", "", "Assign a name to the container")
+	fl.BoolVar(&r.Rootfs, "rootfs", false, "The first argument is not an image but the rootfs to the exploded container")
 	fl.BoolVar(&r.Replace, "replace", false, "If a container with the same name exists, replace it")
 	fl.StringVar(&r.Pull, "pull", "missing", `Pull image policy ("always"|"missing"|"never"|"newer")`)
 	fl.StringArrayVar(&r.ChrootDirs, "chrootdirs", nil, "Chroot directories inside the container")
@@ -183,6 +184,9 @@ func (f *createFlags) request(cmd *cobra.Command, args []string) (*engine.Create
 	}
 	if err := f.pullOptions(&r.PullOptions); err != nil {
 		return nil, err
+	}
+	if !changed("image-volume") {
+		r.ImageVolume = "" // the configured one
 	}
 	if !changed("pull") {
 		r.Pull = ""

@@ -19,9 +19,10 @@ const ConfigKey = "podman-config"
 type Config struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
-	Image     string    `json:"image"`    // the image's full name, as ps shows it
-	ImageID   string    `json:"imageID"`  // 64 hexadecimal digits
-	RawImage  string    `json:"rawImage"` // the image as the user named it
+	Image     string    `json:"image"`            // the image's full name, as ps shows it
+	ImageID   string    `json:"imageID"`          // 64 hexadecimal digits
+	Rootfs    string    `json:"rootfs,omitempty"` // a directory of the host's in the place of an image
+	RawImage  string    `json:"rawImage"`         // the image as the user named it
 	Created   time.Time `json:"created"`
 	Command   []string  `json:"command"`   // the user's or the image's command, without the entry point
 	Entry     []string  `json:"entry"`     // the entry point

@@ -33,6 +33,7 @@ type Request struct {
 	Runtime    string   `json:"runtime"`              // as runtime.Open takes it
 	StateDir   string   `json:"stateDir"`             // likewise
 	Systemd    bool     `json:"systemd"`              // the cgroup manager
+	NoKeyring  bool     `json:"noKeyring,omitempty"`  // the container keeps the caller's session keyring
 	Terminal   bool     `json:"terminal"`             // the container gets a terminal
 	Stdin      bool     `json:"stdin"`                // the container's input stays open for clients
 	Log        string   `json:"log,omitempty"`        // the log file; empty for none
@@ -96,7 +97,7 @@ func launch() error {
 	for fd := fdControl; fd < fdHeld+req.Held+len(req.Passed); fd++ {
 		unix.CloseOnExec(fd)
 	}
-	rt, err := runtime.Open(req.Runtime, req.StateDir, runtime.Options{SystemdCgroup: req.Systemd})
+	rt, err := runtime.Open(req.Runtime, req.StateDir, runtime.Options{SystemdCgroup: req.Systemd, NoKeyring: req.NoKeyring})
 	if err != nil {
 		return err
 	}
