@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -26,8 +27,24 @@ type signaturePlaces struct {
 	load func() (*trust.Places, error)
 }
 
+// SharedPlaces reads registries.d once for all that is opened with it: in one
+// with thousands of scopes that takes as long as a small image. The configuration
+// and directory of whoever comes first count.
+type SharedPlaces struct {
+	once   sync.Once
+	places *trust.Places
+	err    error
+}
+
 func placesOf(o Options) signaturePlaces {
-	return signaturePlaces{func() (*trust.Places, error) { return trust.LoadPlaces(o.Config, o.RegistriesDir) }}
+	shared := o.Places
+	if shared == nil {
+		shared = &SharedPlaces{}
+	}
+	return signaturePlaces{func() (*trust.Places, error) {
+		shared.once.Do(func() { shared.places, shared.err = trust.LoadPlaces(o.Config, o.RegistriesDir) })
+		return shared.places, shared.err
+	}}
 }
 
 // Signatures reads them from the repository's lookaside, and where that is

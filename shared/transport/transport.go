@@ -132,9 +132,10 @@ type Lister interface {
 type Options struct {
 	Config        *config.Config
 	Registry      registry.Options
-	SharedBlobDir string // oci: where the blobs of several layouts lie
-	RegistriesDir string // docker: registries.d with the places of signatures; "" is the configured one
-	DaemonHost    string // docker-daemon: "": the local one
+	SharedBlobDir string        // oci: where the blobs of several layouts lie
+	RegistriesDir string        // docker: registries.d with the places of signatures; "" is the configured one
+	Places        *SharedPlaces // docker: what RegistriesDir says, read once for several places; nil: for this one alone
+	DaemonHost    string        // docker-daemon: "": the local one
 	// Store is used for references to the configured store. nil opens it.
 	Store *store.Store
 	// ExtraTags are further names that a docker-archive gives the image.

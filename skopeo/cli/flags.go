@@ -36,7 +36,7 @@ func (p *place) options(g *global, retry cliflag.Retry, log io.Writer) (transpor
 	if g.userAgent != "" {
 		o.UserAgent = g.userAgent + " " + o.UserAgent
 	}
-	return transport.Options{Config: g.cfg, Registry: o, SharedBlobDir: p.sharedBlobs, RegistriesDir: g.registriesDir, DaemonHost: p.daemonHost}, nil
+	return transport.Options{Config: g.cfg, Registry: o, SharedBlobDir: p.sharedBlobs, RegistriesDir: g.registriesDir, Places: &g.places, DaemonHost: p.daemonHost}, nil
 }
 
 // shareAuthFile gives the sides without a file of credentials of their own the

@@ -17,6 +17,7 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/registry"
+	"github.com/podsuite/podsuite/shared/transport"
 	"github.com/podsuite/podsuite/shared/trust"
 	"github.com/podsuite/podsuite/shared/userns"
 )
@@ -40,6 +41,7 @@ type global struct {
 	platform       v1.Platform
 	userAgent      string
 	registriesDir  string
+	places         transport.SharedPlaces
 	tmpDir         string
 
 	cfg *config.Config
