@@ -174,6 +174,14 @@ func TestStorage(t *testing.T) {
 	if s.GraphRoot != filepath.Join(o.User.Home, ".local/share/containers/storage") || s.RunRoot != "/own" || s.Driver != "" {
 		t.Errorf("rootless with own file: %+v", s)
 	}
+	files["etc/containers/storage.conf"] = "[storage]\ndriver_priority=['btrfs','vfs','overlay']\n"
+	if s = load(t, tree(t, 0, nil, files)).Storage; s.Driver != "vfs" {
+		t.Errorf("by priority: %+v", s)
+	}
+	files["etc/containers/storage.conf"] = "[storage]\ndriver_priority=['btrfs']\n"
+	if _, err := Load(tree(t, 0, nil, files)); err == nil || !strings.Contains(err.Error(), "neither overlay nor vfs") {
+		t.Errorf("no driver of the list: %v", err)
+	}
 }
 
 func TestEndpoints(t *testing.T) {

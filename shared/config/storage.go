@@ -81,6 +81,11 @@ func (c *Config) loadStorage() error {
 	if s.ImageStore == "" {
 		s.ImageStore = f.Storage.Options.ImageStore
 	}
+	if s.Driver == "" {
+		if s.Driver, err = preferred(f.Storage.DriverPriority); err != nil {
+			return errdef.Newf(errdef.ErrInvalid, "parse configuration %q: %w", path, err)
+		}
+	}
 	if c.Rootless {
 		if !own {
 			s.GraphRoot, s.RunRoot, s.ImageStore = "", "", ""
@@ -104,6 +109,20 @@ func (c *Config) loadStorage() error {
 		}
 	}
 	return nil
+}
+
+// preferred is the first driver of the list that there is; an empty list leaves
+// the choice to the store.
+func preferred(drivers []string) (string, error) {
+	for _, d := range drivers {
+		if d == "overlay" || d == "vfs" {
+			return d, nil
+		}
+	}
+	if len(drivers) > 0 {
+		return "", errdef.Newf(errdef.ErrUnsupported, "driver_priority has neither overlay nor vfs, which are the drivers that there are")
+	}
+	return "", nil
 }
 
 // storageFile is the file to read and whether it is the user's own.
