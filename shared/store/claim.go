@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"go.podman.io/storage"
 	"golang.org/x/sys/unix"
@@ -53,7 +54,7 @@ func (s *Store) claim(name string) error {
 	if s.claims[name] != nil {
 		return nil
 	}
-	s.heal.Do(s.endClaims)
+	s.healOnce()
 	f, err := s.newClaim()
 	for err == nil {
 		if err = os.Rename(f.Name(), filepath.Join(s.claimsDir(), name)); err == nil {
@@ -105,9 +106,13 @@ func (s *Store) release(name string) {
 
 func (s *Store) claimsDir() string { return filepath.Join(s.GraphRoot(), "claims") }
 
-// endClaims finishes what killed processes were at. Nothing depends on its
-// success: the files stay for the next one.
-func (s *Store) endClaims() {
+// healOnce finishes what killed processes were at.
+func (s *Store) healOnce() { s.heal.Do(func() { s.endClaims(layersAge) }) }
+
+// endClaims finishes what killed processes were at; layers of images in the
+// making are given up at the age. Nothing depends on its success: the files stay
+// for the next one.
+func (s *Store) endClaims(age time.Duration) {
 	entries, _ := os.ReadDir(s.claimsDir())
 	for _, e := range entries {
 		path := filepath.Join(s.claimsDir(), e.Name())
@@ -115,16 +120,23 @@ func (s *Store) endClaims() {
 		if err != nil {
 			continue
 		}
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && s.endClaim(e.Name()) == nil {
+		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || strings.HasSuffix(path, layering) && !givenUp(f, age) {
+			f.Close()
+			continue
+		}
+		if s.endClaim(e.Name(), f) == nil {
 			os.Remove(path)
 		}
 		f.Close()
 	}
 }
 
-func (s *Store) endClaim(name string) error {
-	if strings.HasPrefix(name, unnamed) {
+func (s *Store) endClaim(name string, f *os.File) error {
+	switch {
+	case strings.HasPrefix(name, unnamed):
 		return nil
+	case strings.HasSuffix(name, layering), strings.HasSuffix(name, unmaking):
+		return s.endLayers(f)
 	}
 	if id, image := strings.CutSuffix(name, imaging); image {
 		return s.removeHalfImage(id)

@@ -186,7 +186,7 @@ func TestClaimWhileOthersLook(t *testing.T) {
 	go func() {
 		defer close(done)
 		for range 20000 {
-			other.endClaims()
+			other.endClaims(0)
 		}
 	}()
 	for {

@@ -168,7 +168,7 @@ func (s *Store) conflict(n NewContainer, err error) error {
 
 // Containers lists the containers, in no particular order.
 func (s *Store) Containers() ([]Container, error) {
-	s.heal.Do(s.endClaims)
+	s.healOnce()
 	all, err := s.lib.Containers()
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", classify(err))
@@ -184,7 +184,7 @@ func (s *Store) Containers() ([]Container, error) {
 // if no other container's begins so. The class is errdef.ErrNotFound, or
 // errdef.ErrConflict for an ambiguous prefix.
 func (s *Store) Container(nameOrID string) (Container, error) {
-	s.heal.Do(s.endClaims)
+	s.healOnce()
 	c, err := s.lib.Container(nameOrID)
 	if err == nil {
 		return containerOf(c), nil

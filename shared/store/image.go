@@ -61,7 +61,7 @@ func imageOf(i *storage.Image) Image {
 
 // Images lists the images, in no particular order.
 func (s *Store) Images() ([]Image, error) {
-	s.heal.Do(s.endClaims)
+	s.healOnce()
 	all, err := s.lib.Images()
 	if err != nil {
 		return nil, fmt.Errorf("list images: %w", classify(err))
@@ -77,7 +77,7 @@ func (s *Store) Images() ([]Image, error) {
 // its ID if no other image's begins so. The class is errdef.ErrNotFound, or
 // errdef.ErrConflict for an ambiguous prefix.
 func (s *Store) Image(nameOrID string) (Image, error) {
-	s.heal.Do(s.endClaims)
+	s.healOnce()
 	i, err := s.lib.Image(nameOrID)
 	if err == nil {
 		return imageOf(i), nil
@@ -234,6 +234,7 @@ func (s *Store) CreateImage(n NewImage) (Image, error) {
 		),
 	})
 	if err == nil {
+		s.unlistLayers(n.TopLayer)
 		return imageOf(i), nil
 	}
 	if errors.Is(err, storage.ErrDuplicateName) {
@@ -264,6 +265,7 @@ func (s *Store) extendImage(id string, n NewImage, md digest.Digest) (Image, err
 	if img.TopLayer != n.TopLayer {
 		return Image{}, errdef.Newf(errdef.ErrConflict, "create image %q: it exists with another top layer", id)
 	}
+	s.unlistLayers(n.TopLayer)
 	if !slices.Contains(img.Digests, md) {
 		sum := func([]byte) (digest.Digest, error) { return md, nil }
 		for _, key := range []string{manifestKeyPrefix + md.String(), manifestKey} {
@@ -302,6 +304,11 @@ func (s *Store) RemoveImageName(id, name string) error {
 // RemoveImage removes the image, and the layers that nothing else uses, whose
 // IDs it returns. An *InUseError says that containers use it.
 func (s *Store) RemoveImage(id string) ([]string, error) {
+	forget, err := s.claimRemoval(id)
+	if err != nil {
+		return nil, fmt.Errorf("remove image %q: %w", id, classify(err))
+	}
+	defer forget()
 	removed, err := s.lib.DeleteImage(id, true)
 	if err == nil {
 		return removed, nil

@@ -51,13 +51,15 @@ func LayerID(parent string, diffID digest.Digest) string {
 	return digest.FromString(parent + "+" + diffID.Encoded()).Encoded()
 }
 
-// FindLayer finds the layer with the diff ID on top of the parent ("" = none).
+// FindLayer finds the layer with the diff ID on top of the parent ("" = none),
+// for an image in the making: until that is recorded, no other process takes the
+// layer for a leftover.
 func (s *Store) FindLayer(parent string, diffID digest.Digest) (Layer, bool) {
 	if diffID.Validate() != nil {
 		return Layer{}, false
 	}
-	if l, err := s.lib.Layer(LayerID(parent, diffID)); err == nil {
-		return layerOf(l), true
+	if l, ok := s.countOn(LayerID(parent, diffID)); ok {
+		return l, true
 	}
 	all, err := s.lib.LayersByUncompressedDigest(diffID)
 	if err != nil {
@@ -65,10 +67,22 @@ func (s *Store) FindLayer(parent string, diffID digest.Digest) (Layer, bool) {
 	}
 	for i := range all {
 		if all[i].Parent == parent {
-			return layerOf(&all[i]), true
+			return s.countOn(all[i].ID)
 		}
 	}
 	return Layer{}, false
+}
+
+// countOn lists the layer in this process's claim, and finds it.
+func (s *Store) countOn(id string) (Layer, bool) {
+	if s.claimLayer(id) != nil {
+		return Layer{}, false
+	}
+	l, err := s.lib.Layer(id)
+	if err != nil {
+		return Layer{}, false
+	}
+	return layerOf(l), true
 }
 
 // LayersByDigest lists the layers that came from the blob.

@@ -212,6 +212,9 @@ func (d *differ) unpack(dest string, o *archive.TarOptions, split *os.File) (unp
 func (l *StagedLayer) Commit(parent string) (Layer, error) {
 	defer l.Discard()
 	id := LayerID(parent, l.sums.DiffID)
+	if err := l.s.claimLayer(id); err != nil {
+		return Layer{}, fmt.Errorf("commit layer %q: %w", id, err)
+	}
 	// The library would put a staged tree in the place of one that came up
 	// meanwhile and is in use by now: keep others out from looking to putting.
 	lock, err := l.s.lib.GetDigestLock(digest.NewDigestFromEncoded(digest.SHA256, id))

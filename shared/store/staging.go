@@ -34,8 +34,11 @@ func claim(dir string) (*os.File, error) {
 }
 
 // Sweep removes what killed processes left of images and layers that they were
-// making. Every command that makes some does so, too.
-func (s *Store) Sweep() { s.prune.Do(s.pruneStaging) }
+// making; also layers that a second attempt could use.
+func (s *Store) Sweep() {
+	s.prune.Do(s.pruneStaging)
+	s.endClaims(0)
+}
 
 // pruneStaging removes what killed processes left. Nothing depends on its
 // success.

@@ -56,6 +56,9 @@ type Store struct {
 	claiming sync.Mutex
 	claims   map[string]*os.File // by the file's name, locked
 	heal     sync.Once           // of what killed processes left of containers and images
+
+	layering sync.Mutex
+	layers   layersClaim
 }
 
 // Open opens the store, making its directories when they are missing.

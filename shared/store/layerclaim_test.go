@@ -1,0 +1,129 @@
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// kill does to the store's claims what the end of its process does.
+func kill(s *Store) {
+	for _, f := range s.claims {
+		f.Close()
+	}
+}
+
+// wantLayers checks which of the layers are there.
+func wantLayers(t *testing.T, s *Store, want bool, layers ...Layer) {
+	t.Helper()
+	for _, l := range layers {
+		if got := s.lib.Exists(l.ID); got != want {
+			t.Errorf("layer %s is there: %v, want %v", l.ID, got, want)
+		}
+	}
+}
+
+func TestLayersOfAKilledPull(t *testing.T) {
+	s := open(t)
+	below := mustCommit(t, s, files(t, "f"), "")
+	above := mustCommit(t, s, files(t, "g"), below.ID)
+	kill(s)
+
+	again(t, s).healOnce()
+	wantLayers(t, s, true, below, above) // a second attempt uses them
+	files, _ := filepath.Glob(filepath.Join(s.claimsDir(), "*"+layering))
+	if len(files) != 1 {
+		t.Fatalf("lists of layers %v, want one", files)
+	}
+	old := time.Now().Add(-layersAge - time.Minute)
+	if err := os.Chtimes(files[0], old, old); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again(t, s).Images(); err != nil {
+		t.Fatal(err)
+	}
+	wantLayers(t, s, false, below, above)
+	if left, _ := os.ReadDir(s.claimsDir()); len(left) > 0 {
+		t.Errorf("claims %v are still there", left)
+	}
+}
+
+func TestSweepTakesLayersOfKilledProcesses(t *testing.T) {
+	s := open(t)
+	used := image(t, s, "localhost/a", files(t, "f"))
+	below, _ := s.FindLayer("", mustStage(t, s, files(t, "f")).DiffID())
+	left := mustCommit(t, s, files(t, "g"), below.ID)
+	kill(s)
+
+	other := again(t, s)
+	other.Sweep()
+	wantLayers(t, s, false, left)
+	wantLayers(t, s, true, below)
+	if _, err := other.Image(used.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLayersOthersCountOn(t *testing.T) {
+	s := open(t)
+	shared := mustCommit(t, s, files(t, "f"), "")
+	left := mustCommit(t, s, files(t, "g"), shared.ID)
+	kill(s)
+	living := again(t, s)
+	if _, ok := living.FindLayer("", shared.DiffID); !ok {
+		t.Fatal("the layer is not found")
+	}
+
+	again(t, s).Sweep()
+	wantLayers(t, s, false, left)
+	wantLayers(t, s, true, shared)
+
+	living.unlistLayers(shared.ID)
+	if files, _ := os.ReadDir(s.claimsDir()); len(files) > 0 {
+		t.Errorf("claims %v are still there", files)
+	}
+}
+
+func TestRecordedLayersAreNobodysClaim(t *testing.T) {
+	s := open(t)
+	img := image(t, s, "localhost/a", files(t, "f"), files(t, "g"))
+	if files, _ := os.ReadDir(s.claimsDir()); len(files) > 0 {
+		t.Errorf("claims %v are still there", files)
+	}
+	if _, err := s.RemoveImage(img.ID); err != nil {
+		t.Fatal(err)
+	}
+	if files, _ := os.ReadDir(s.claimsDir()); len(files) > 0 {
+		t.Errorf("claims %v are still there after the removal", files)
+	}
+}
+
+func TestKilledWhileRemovingAnImage(t *testing.T) {
+	s := open(t)
+	kept := image(t, s, "localhost/kept", files(t, "f"))
+	base, _ := s.Layer(kept.TopLayer)
+	top := mustCommit(t, s, files(t, "g"), base.ID)
+	img, err := s.CreateImage(NewImage{Names: []string{"localhost/a"}, Config: []byte("{}"), Manifest: []byte("{}"), TopLayer: top.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.claimRemoval(img.ID); err != nil {
+		t.Fatal(err)
+	}
+	kill(s)
+	again(t, s).healOnce()
+	wantLayers(t, s, true, top) // the image is still there
+
+	killed := again(t, s)
+	if _, err := killed.claimRemoval(img.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := killed.lib.Delete(img.ID); err != nil { // the record alone
+		t.Fatal(err)
+	}
+	kill(killed)
+	again(t, s).healOnce()
+	wantLayers(t, s, false, top)
+	wantLayers(t, s, true, base)
+}
