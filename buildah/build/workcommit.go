@@ -48,7 +48,7 @@ func (w *Workplace) Commit(ctx context.Context, req CommitRequest) (string, erro
 		return "", err
 	}
 	s.warnFormat()
-	return s.imageID, nil
+	return s.imageID, s.b.st.Sync() // the container may go next
 }
 
 // entries adds lines that were noted before to the history.

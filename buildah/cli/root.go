@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/complete"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -112,6 +113,7 @@ func (a *app) open() (*store.Store, *config.Config, error) {
 		GraphRoot: c.Storage.GraphRoot, RunRoot: c.Storage.RunRoot, Driver: c.Storage.Driver,
 		DriverOptions: c.Storage.DriverOptions, ImageStore: c.Storage.ImageStore,
 		TransientStore: c.Storage.TransientStore,
+		Warn:           func(msg string) { cliout.Warn(os.Stderr, "%s", msg) },
 	})
 	if err != nil {
 		return nil, nil, err

@@ -229,6 +229,9 @@ func (e *Engine) writeCommit(doc *v1.ConfigFile, layers []store.Layer, names []s
 	if err != nil {
 		return "", fmt.Errorf("write manifest: %w", err)
 	}
+	if err := e.Store.Sync(); err != nil { // the container may go next
+		return "", err
+	}
 	image, err := e.Store.CreateImage(store.NewImage{Names: names, Manifest: text, Config: config, TopLayer: top, Created: doc.Created.Time})
 	return image.ID, err
 }

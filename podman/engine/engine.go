@@ -10,6 +10,7 @@ import (
 	"github.com/podsuite/podsuite/podman/engine/lock"
 	"github.com/podsuite/podsuite/podman/engine/pod"
 	"github.com/podsuite/podsuite/podman/engine/volume"
+	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/network"
 	"github.com/podsuite/podsuite/shared/runtime"
@@ -44,6 +45,7 @@ func Open(o Options) (*Engine, error) {
 	e := &Engine{Config: o.Config, Self: o.Self, oneShot: o.OneShot}
 	st, err := store.Open(store.Options{GraphRoot: s.GraphRoot, RunRoot: s.RunRoot, Driver: s.Driver,
 		DriverOptions: s.DriverOptions, ImageStore: s.ImageStore, TransientStore: s.TransientStore,
+		Warn:   func(msg string) { cliout.Warn(os.Stderr, "%s", msg) },
 		Healed: func(id string) { lock.Forget(e.runDir("locks"), id) }})
 	if err != nil {
 		return nil, err

@@ -104,7 +104,25 @@ func (s *Store) release(name string) {
 	}
 }
 
-func (s *Store) claimsDir() string { return filepath.Join(s.GraphRoot(), "claims") }
+// abandon leaves a claim of this process as a killed one would.
+func (s *Store) abandon(name string) {
+	s.claiming.Lock()
+	defer s.claiming.Unlock()
+	s.claims[name].Close()
+	delete(s.claims, name)
+}
+
+// claimed is the file of a claim that this process has.
+func (s *Store) claimed(name string) *os.File {
+	s.claiming.Lock()
+	defer s.claiming.Unlock()
+	return s.claims[name]
+}
+
+// claimsDir is where claims are, below the graph root.
+const claimsDir = "claims"
+
+func (s *Store) claimsDir() string { return filepath.Join(s.GraphRoot(), claimsDir) }
 
 // healOnce finishes what killed processes were at.
 func (s *Store) healOnce() { s.heal.Do(func() { s.endClaims(layersAge) }) }
@@ -120,7 +138,7 @@ func (s *Store) endClaims(age time.Duration) {
 		if err != nil {
 			continue
 		}
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || strings.HasSuffix(path, layering) && !givenUp(f, age) {
+		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || strings.HasSuffix(path, layering) && !s.givenUp(f, age) {
 			f.Close()
 			continue
 		}
@@ -135,8 +153,10 @@ func (s *Store) endClaim(name string, f *os.File) error {
 	switch {
 	case strings.HasPrefix(name, unnamed):
 		return nil
-	case strings.HasSuffix(name, layering), strings.HasSuffix(name, unmaking):
-		return s.endLayers(f)
+	case strings.HasSuffix(name, layering):
+		return s.endLayers(f, "")
+	case strings.HasSuffix(name, unmaking):
+		return s.endLayers(f, strings.TrimSuffix(name, unmaking))
 	}
 	if id, image := strings.CutSuffix(name, imaging); image {
 		return s.removeHalfImage(id)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"go.podman.io/storage"
+	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 )
@@ -224,6 +225,10 @@ func (s *Store) CreateImage(n NewImage) (Image, error) {
 		return Image{}, fmt.Errorf("create image %q: %w", id, err)
 	}
 	defer s.release(id + imaging)
+	unlock, err := s.lockClaims(unix.LOCK_SH)
+	if err != nil {
+		return Image{}, fmt.Errorf("create image %q: %w", id, err)
+	}
 	i, err := s.lib.CreateImage(id, n.Names, n.TopLayer, metadata, &storage.ImageOptions{
 		CreationDate: n.Created,
 		Digest:       md,
@@ -233,6 +238,7 @@ func (s *Store) CreateImage(n NewImage) (Image, error) {
 			storage.ImageBigDataOption{Key: manifestKey, Data: n.Manifest, Digest: md},
 		),
 	})
+	unlock()
 	if err == nil {
 		s.unlistLayers(n.TopLayer)
 		return imageOf(i), nil

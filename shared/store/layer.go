@@ -75,7 +75,7 @@ func (s *Store) FindLayer(parent string, diffID digest.Digest) (Layer, bool) {
 
 // countOn lists the layer in this process's claim, and finds it.
 func (s *Store) countOn(id string) (Layer, bool) {
-	if s.claimLayer(id) != nil {
+	if s.claimLayer(id, false) != nil {
 		return Layer{}, false
 	}
 	l, err := s.lib.Layer(id)

@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,27 +29,39 @@ const (
 	unmaking = ".rmi"
 )
 
-// layersAge is the age at which layers of a killed process are taken for given
-// up: until then a second attempt makes use of them.
-const layersAge = partialAge
+const (
+	// layersAge is the age at which layers of a killed process are taken for
+	// given up: until then a second attempt makes use of them.
+	layersAge = partialAge
+	// writtenAge is the age at which layers are taken for written to the disk:
+	// the kernel does so after half a minute.
+	writtenAge = 15 * time.Minute
+	// recorded is the last line of a list of which all have their image.
+	recorded = "recorded"
+)
 
 // layersClaim is this process's list of layers without an image.
 type layersClaim struct {
 	name   string // of the claim; "" = none yet
 	listed map[string]bool
+	made   bool // some of them
 }
 
-// claimLayer lists the layer in this process's claim.
-func (s *Store) claimLayer(id string) error {
+// claimLayer lists the layer in this process's claim, on the disk if it is to be
+// made.
+func (s *Store) claimLayer(id string, made bool) error {
 	s.layering.Lock()
 	defer s.layering.Unlock()
 	c := &s.layers
-	if c.listed[id] {
+	if c.listed[id] && !made {
 		return nil
 	}
 	if c.name == "" {
 		name := stringid.GenerateRandomID() + layering
 		if err := s.claim(name); err != nil {
+			return err
+		}
+		if err := s.list(name, s.boot); err != nil {
 			return err
 		}
 		c.name, c.listed = name, map[string]bool{}
@@ -57,6 +70,10 @@ func (s *Store) claimLayer(id string) error {
 		return err
 	}
 	c.listed[id] = true
+	c.made = c.made || made
+	if made {
+		return s.claimed(c.name).Sync()
+	}
 	return nil
 }
 
@@ -67,15 +84,12 @@ func (s *Store) list(claim string, layers ...string) error {
 		return err
 	}
 	defer unlock()
-	s.claiming.Lock()
-	f := s.claims[claim]
-	s.claiming.Unlock()
-	_, err = f.WriteString(strings.Join(layers, "\n") + "\n")
+	_, err = s.claimed(claim).WriteString(strings.Join(layers, "\n") + "\n")
 	return err
 }
 
 // unlistLayers takes the layer and those under it from the claim: an image has
-// them now.
+// them now. The claim of those that were made stays until they are on the disk.
 func (s *Store) unlistLayers(top string) {
 	s.layering.Lock()
 	defer s.layering.Unlock()
@@ -88,10 +102,15 @@ func (s *Store) unlistLayers(top string) {
 		}
 		id = l.Parent
 	}
-	if c.name != "" && len(c.listed) == 0 {
-		s.release(c.name)
-		*c = layersClaim{}
+	if c.name == "" || len(c.listed) > 0 {
+		return
 	}
+	if c.made && s.list(c.name, recorded) == nil {
+		s.abandon(c.name)
+	} else {
+		s.release(c.name)
+	}
+	*c = layersClaim{}
 }
 
 // claimRemoval lists the image's layers in a claim, until forget is called.
@@ -122,10 +141,12 @@ func (s *Store) claimRemoval(image string) (forget func(), err error) {
 	return forget, nil
 }
 
-// lockClaims keeps others from removing left layers meanwhile (LOCK_SH), or from
-// listing layers (LOCK_EX).
-func (s *Store) lockClaims(how int) (unlock func(), err error) {
-	dir, err := os.Open(s.claimsDir())
+// lockClaims keeps others from removing what is left of images meanwhile
+// (LOCK_SH), or from listing layers and making images (LOCK_EX).
+func (s *Store) lockClaims(how int) (unlock func(), err error) { return lockDir(s.claimsDir(), how) }
+
+func lockDir(path string, how int) (unlock func(), err error) {
+	dir, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +157,9 @@ func (s *Store) lockClaims(how int) (unlock func(), err error) {
 	return func() { dir.Close() }, nil
 }
 
-// endLayers removes the layers of a killed process's claim that nothing uses.
-func (s *Store) endLayers(claim *os.File) error {
+// endLayers removes the layers of a killed process's claim that nothing uses, and
+// the files of the image, unless "", that went before them.
+func (s *Store) endLayers(claim *os.File, image string) error {
 	unlock, err := s.lockClaims(unix.LOCK_EX)
 	if err != nil {
 		return err
@@ -146,12 +168,21 @@ func (s *Store) endLayers(claim *os.File) error {
 	if err := unix.Flock(int(claim.Fd()), unix.LOCK_UN); err != nil { // nobody lives who counts on them
 		return err
 	}
-	layers := listedLayers(claim)
+	list := readList(claim)
+	if list.boot != s.boot && image == "" {
+		if err := s.verify(list.layers); err != nil {
+			return err
+		}
+	}
+	layers := list.layers
 	slices.Reverse(layers) // the upper ones first
 	for _, id := range layers {
 		if err := s.removeLeftLayer(id); err != nil {
 			return err
 		}
+	}
+	if _, err := s.lib.Image(image); errors.Is(err, storage.ErrImageUnknown) && isHex(image) {
+		return os.RemoveAll(filepath.Join(s.imageRoot(), s.Driver()+"-images", image))
 	}
 	return nil
 }
@@ -185,7 +216,7 @@ func (s *Store) countedOn(id string) bool {
 		if err != nil {
 			continue
 		}
-		found := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil && slices.Contains(listedLayers(f), id)
+		found := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil && slices.Contains(readList(f).layers, id)
 		f.Close()
 		if found {
 			return true
@@ -194,19 +225,34 @@ func (s *Store) countedOn(id string) bool {
 	return false
 }
 
-// listedLayers are those of the claim, in their order.
-func listedLayers(claim *os.File) (layers []string) {
-	lines := bufio.NewScanner(claim)
-	for lines.Scan() {
-		if id := lines.Text(); isHex(id) && len(id) == 64 {
-			layers = append(layers, id)
-		}
-	}
-	return layers
+// layersList is what a claim says.
+type layersList struct {
+	boot     string
+	layers   []string // in the order in which they came
+	recorded bool     // all have their image
 }
 
-// givenUp says whether the layers of a claim are no longer waited for.
-func givenUp(claim *os.File, age time.Duration) bool {
+func readList(claim *os.File) (l layersList) {
+	lines := bufio.NewScanner(io.NewSectionReader(claim, 0, 1<<20))
+	for i := 0; lines.Scan(); i++ {
+		switch line := lines.Text(); {
+		case line == recorded:
+			l.recorded = true
+		case isHex(line) && len(line) == 64:
+			l.layers = append(l.layers, line)
+		case i == 0:
+			l.boot = line
+		}
+	}
+	return l
+}
+
+// givenUp says whether the claim of layers has outlived its purpose.
+func (s *Store) givenUp(claim *os.File, age time.Duration) bool {
+	l := readList(claim)
+	if l.recorded {
+		age = writtenAge
+	}
 	info, err := claim.Stat()
-	return err == nil && (info.Size() == 0 || time.Since(info.ModTime()) >= age)
+	return err == nil && (len(l.layers) == 0 || l.boot != s.boot || time.Since(info.ModTime()) >= age)
 }

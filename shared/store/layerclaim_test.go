@@ -80,22 +80,34 @@ func TestLayersOthersCountOn(t *testing.T) {
 	wantLayers(t, s, true, shared)
 
 	living.unlistLayers(shared.ID)
-	if files, _ := os.ReadDir(s.claimsDir()); len(files) > 0 {
+	if files := claims(t, s); len(files) > 0 {
 		t.Errorf("claims %v are still there", files)
 	}
 }
 
-func TestRecordedLayersAreNobodysClaim(t *testing.T) {
+// The list of an image that is whole stays until the layers are on the disk.
+func TestListOfAWholeImage(t *testing.T) {
 	s := open(t)
-	img := image(t, s, "localhost/a", files(t, "f"), files(t, "g"))
-	if files, _ := os.ReadDir(s.claimsDir()); len(files) > 0 {
-		t.Errorf("claims %v are still there", files)
+	image(t, s, "localhost/a", files(t, "f"), files(t, "g"))
+	lists, _ := filepath.Glob(filepath.Join(s.claimsDir(), "*"+layering))
+	if len(lists) != 1 || len(claims(t, s)) > 0 {
+		t.Fatalf("lists %v, claims %v", lists, claims(t, s))
 	}
-	if _, err := s.RemoveImage(img.ID); err != nil {
+	other := again(t, s)
+	other.Sweep()
+	if _, err := os.Stat(lists[0]); err != nil {
+		t.Error(err)
+	}
+	old := time.Now().Add(-writtenAge - time.Second)
+	if err := os.Chtimes(lists[0], old, old); err != nil {
 		t.Fatal(err)
 	}
-	if files, _ := os.ReadDir(s.claimsDir()); len(files) > 0 {
-		t.Errorf("claims %v are still there after the removal", files)
+	again(t, s).healOnce()
+	if _, err := os.Stat(lists[0]); err == nil {
+		t.Error("the list is still there")
+	}
+	if images, err := other.Images(); len(images) != 1 {
+		t.Errorf("images %v, %v", images, err)
 	}
 }
 
@@ -122,8 +134,15 @@ func TestKilledWhileRemovingAnImage(t *testing.T) {
 	if err := killed.lib.Delete(img.ID); err != nil { // the record alone
 		t.Fatal(err)
 	}
+	dir := filepath.Join(s.GraphRoot(), "overlay-images", img.ID)
+	if err := os.Mkdir(dir, 0o700); err != nil { // and not its files
+		t.Fatal(err)
+	}
 	kill(killed)
 	again(t, s).healOnce()
 	wantLayers(t, s, false, top)
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("files of the image are still there")
+	}
 	wantLayers(t, s, true, base)
 }

@@ -212,7 +212,7 @@ func (d *differ) unpack(dest string, o *archive.TarOptions, split *os.File) (unp
 func (l *StagedLayer) Commit(parent string) (Layer, error) {
 	defer l.Discard()
 	id := LayerID(parent, l.sums.DiffID)
-	if err := l.s.claimLayer(id); err != nil {
+	if err := l.s.claimLayer(id, true); err != nil {
 		return Layer{}, fmt.Errorf("commit layer %q: %w", id, err)
 	}
 	// The library would put a staged tree in the place of one that came up

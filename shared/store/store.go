@@ -33,6 +33,10 @@ type Options struct {
 	// process was making or removing, after the rest of it is gone.
 	Healed func(container string)
 
+	// Warn is called, unless nil, with what a user should know of what was
+	// healed: a line without an end.
+	Warn func(msg string)
+
 	// Log receives the storage library's own log lines, which go nowhere
 	// when it is nil. The library logs through a process-wide logger, so the
 	// last store that is opened decides.
@@ -49,6 +53,7 @@ func MaybeInit() bool { return reexec.Init() }
 type Store struct {
 	lib   storage.Store
 	opts  Options
+	boot  string    // the name of this boot
 	prune sync.Once // of staging directories and partial blobs that were left behind
 
 	partials atomic.Int64 // bytes of the partial blobs that this process has open
@@ -81,6 +86,10 @@ func Open(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
+	boot, err := sinceBoot(o)
+	if err != nil {
+		return nil, fmt.Errorf("open store %q: %w", o.GraphRoot, err)
+	}
 	logrus.SetOutput(o.Log)
 	lib, err := storage.GetStore(types.StoreOptions{
 		GraphRoot:          o.GraphRoot,
@@ -93,7 +102,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %q: %w", o.GraphRoot, err)
 	}
-	return &Store{lib: lib, opts: o}, nil
+	return &Store{lib: lib, opts: o, boot: boot}, nil
 }
 
 // Close forgets the store. Nothing is unmounted: containers may be running.

@@ -1,0 +1,106 @@
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// rebooted opens the store as after a reboot, which clears the run root.
+func rebooted(t *testing.T, s *Store) *Store {
+	t.Helper()
+	o := s.opts
+	o.RunRoot = t.TempDir()
+	after, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return after
+}
+
+// empty leaves the file as a power cut does.
+func empty(t *testing.T, path ...string) {
+	t.Helper()
+	if err := os.Truncate(filepath.Join(path...), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPowerCutTakesLinks(t *testing.T) {
+	s := open(t)
+	img := image(t, s, "localhost/a", files(t, "f"), files(t, "g"))
+	c, err := s.CreateContainer(NewContainer{ImageID: img.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, layer := range []string{c.LayerID, img.TopLayer} {
+		for _, name := range linkNames {
+			empty(t, s.GraphRoot(), "overlay", layer, name)
+		}
+	}
+	links, _ := os.ReadDir(filepath.Join(s.GraphRoot(), "overlay/l"))
+
+	after := rebooted(t, s)
+	root, err := after.Mount(c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"f", "g"} {
+		if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := after.Unmount(c.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := after.RemoveContainer(c.ID); err != nil {
+		t.Fatal(err)
+	}
+	left, _ := os.ReadDir(filepath.Join(s.GraphRoot(), "overlay/l"))
+	if len(left) != len(links)-1 {
+		t.Errorf("short names %v before, %v after the container is gone", links, left)
+	}
+}
+
+func TestPowerCutTakesAnImage(t *testing.T) {
+	s := open(t)
+	old := image(t, s, "localhost/old", files(t, "f"))
+	lists, _ := filepath.Glob(filepath.Join(s.claimsDir(), "*"+layering))
+	for _, l := range lists { // it came long ago
+		os.Remove(l)
+	}
+	base, _ := s.Layer(old.TopLayer)
+	whole := image(t, s, "localhost/whole", files(t, "f"), files(t, "g"))
+	layer := mustCommit(t, s, files(t, "h", "i"), base.ID)
+	img, err := s.CreateImage(NewImage{Names: []string{"localhost/cut"}, Config: []byte("{}"), Manifest: []byte("{}"), TopLayer: layer.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty(t, s.GraphRoot(), "overlay", layer.ID, "diff/i")
+
+	again(t, s).healOnce() // no reboot: nothing is read again
+	if _, err := s.Image(img.ID); err != nil {
+		t.Fatal(err)
+	}
+	after := rebooted(t, s)
+	var lost []string
+	after.opts.Warn = func(msg string) { lost = append(lost, msg) }
+	if _, err := after.Image(whole.ID); err != nil {
+		t.Error(err)
+	}
+	if _, err := after.Image(old.ID); err != nil {
+		t.Error(err)
+	}
+	if _, err := after.Image(img.ID); err == nil {
+		t.Error("the image that lacks data is still there")
+	}
+	if len(lost) != 1 || !strings.Contains(lost[0], "localhost/cut") {
+		t.Errorf("told of %v", lost)
+	}
+	wantLayers(t, after, false, layer)
+	wantLayers(t, after, true, base)
+	if left, _ := os.ReadDir(s.claimsDir()); len(left) > 0 {
+		t.Errorf("claims %v are still there", left)
+	}
+}
