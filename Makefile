@@ -76,10 +76,10 @@ test-short: $(IMAGES) ## run the unit tests
 fuzz: $(IMAGES) ## feed the parsers with mutated input; FUZZTIME= says for how long each, FUZZ= which
 	@GO=$(GO) TAGS="$(TAGS)" hack/fuzz "$(or $(FUZZ),.)" "$(or $(FUZZTIME),20s)"
 
-crash-test: build ## kill commands at every change they make and look at what is left; POINTS=, SEED=, SCENARIO= narrow it
+crash-test: build ## bring faults on commands at every change they make and look at what is left; POINTS=, SEED=, SCENARIO=, FAULTS= narrow it
 	@hack/deps test
-	@mkdir -p bin && $(GO) build -o bin/.crash hack/crash/*.go
-	@bin/.crash -registry "$$(hack/registry)" $(if $(POINTS),-points $(POINTS)) $(if $(SEED),-seed $(SEED)) $(if $(SCENARIO),-scenario $(SCENARIO)) bin
+	@$(GO) build -o bin/.crash ./hack/crash
+	@bin/.crash -registry "$$(hack/registry)" $(if $(POINTS),-points $(POINTS)) $(if $(SEED),-seed $(SEED)) $(if $(SCENARIO),-scenario $(SCENARIO)) $(if $(FAULTS),-faults $(FAULTS)) bin
 
 lint: $(IMAGES) ## check format, go vet, shell scripts and, where installed, golangci-lint
 	@hack/lint

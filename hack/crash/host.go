@@ -15,24 +15,32 @@ import (
 	"time"
 )
 
-// host is the machine of the test: a store, a run root and /etc/containers of
-// its own, in namespaces of their own.
+// host is the machine of the test: a disk with the store, a run root and
+// /etc/containers of its own, in namespaces of their own.
 type host struct {
 	dir      string
+	program  string // of the registry; "" for none
 	registry *exec.Cmd
-	baseTar  string
 }
 
-// setUp makes the directories that the programs use by default; $WORK is
-// host.dir.
-const setUp = `set -e
+const storeRoot = "/var/lib/containers"
+
+// boot mounts what the programs use by default; $WORK is host.dir. The disk gets
+// only what programs ask to be written.
+const boot = `set -e
 mount -t tmpfs tmpfs /run
-mkdir -p /etc/containers
-mount -t tmpfs tmpfs /etc/containers
-mkdir -p /var/lib/containers
-mkdir -p $WORK/lib
-mount --bind $WORK/lib /var/lib/containers
+mount -o loop,commit=300 $WORK/disk /var/lib/containers
 ip link set lo up
+`
+
+// setUp makes an empty disk.
+const setUp = `set -e
+rm -f $WORK/disk
+truncate -s 1G $WORK/disk
+mkfs.ext4 -q -m 0 $WORK/disk
+mkdir -p /etc/containers /var/lib/containers
+mount -t tmpfs tmpfs /etc/containers
+` + boot + `
 echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json
 mkdir -p $WORK/context
 echo content >$WORK/context/file
@@ -61,16 +69,17 @@ func newHost(bin, registry string) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &host{dir: dir}
+	h := &host{dir: dir, program: registry}
 	os.Setenv("WORK", dir)
 	os.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	if out, err := h.sh("mount -t tmpfs tmpfs $WORK"); err != nil { // the disk is quick, and forgotten
+		return h, fmt.Errorf("set up: %w: %s", err, out)
+	}
 	if out, err := h.sh(setUp); err != nil {
 		return h, fmt.Errorf("set up: %w: %s", err, out)
 	}
-	if registry != "" {
-		if err := h.serve(registry); err != nil {
-			return h, err
-		}
+	if err := h.serve(); err != nil {
+		return h, err
 	}
 	if out, err := h.sh(fill); err != nil {
 		return h, fmt.Errorf("fill the store: %w: %s", err, out)
@@ -78,14 +87,17 @@ func newHost(bin, registry string) (*host, error) {
 	return h, nil
 }
 
-// serve starts a registry on port 5000.
-func (h *host) serve(program string) error {
+// serve starts the registry, if there is one, on port 5000.
+func (h *host) serve() error {
+	if h.program == "" {
+		return nil
+	}
 	config := filepath.Join(h.dir, "registry.yml")
 	text := "version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: " + h.dir + "/registry}}\nhttp: {addr: 'localhost:5000'}\n"
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		return err
 	}
-	h.registry = exec.Command(program, "serve", config)
+	h.registry = exec.Command(h.program, "serve", config)
 	h.registry.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := h.registry.Start(); err != nil {
 		return err
@@ -101,26 +113,63 @@ func (h *host) serve(program string) error {
 }
 
 func (h *host) close() {
-	h.sh("podman rm -fa -t 0")
-	if h.registry != nil && h.registry.Process != nil {
-		h.registry.Process.Kill()
+	h.killAll()
+	h.sh("umount -R /var/lib/containers; umount $WORK")
+	os.RemoveAll(h.dir)
+}
+
+// killAll ends every other process of the machine.
+func (h *host) killAll() {
+	syscall.Kill(-1, syscall.SIGKILL) // this one and the first of the namespace are spared
+	if h.registry != nil {
 		h.registry.Wait()
 	}
-	h.sh("umount -R /var/lib/containers")
-	os.RemoveAll(h.dir)
+	for range 100 {
+		if out, _ := h.sh("ls -d /proc/[0-9]* | wc -l"); out == "5" { // and the four that find that out
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// gone takes away what does not outlive the machine.
+const gone = `
+umount -R -l /run
+umount -R -l /var/lib/containers
+nft flush ruleset
+for l in $(ip -o link | grep -o 'podman[0-9]*\|veth[0-9a-f]*'); do ip link del $l; done
+true
+`
+
+// losePower ends all, and starts anew with what the disk has by now.
+func (h *host) losePower() error {
+	if out, err := h.sh("cp --sparse=always $WORK/disk $WORK/disk.now"); err != nil {
+		return fmt.Errorf("copy the disk: %w: %s", err, out)
+	}
+	h.killAll()
+	if out, err := h.sh(gone + "mv $WORK/disk.now $WORK/disk\n" + boot); err != nil {
+		return fmt.Errorf("start the machine: %w: %s", err, out)
+	}
+	return h.serve()
 }
 
 // renew starts over with an empty store, after a failure.
 func (h *host) renew() error {
-	h.sh("podman rm -fa -t 0; umount -R /run; umount -R /var/lib/containers; umount /etc/containers; nft flush ruleset; for l in $(ip -o link | grep -o 'podman[0-9]*\\|veth[0-9a-f]*'); do ip link del $l; done; rm -rf $WORK/lib")
-	if out, err := h.sh(setUp + fill); err != nil {
+	h.killAll()
+	if out, err := h.sh(gone + "umount /etc/containers\n" + setUp); err != nil {
+		return fmt.Errorf("start over: %w: %s", err, out)
+	}
+	if err := h.serve(); err != nil {
+		return err
+	}
+	if out, err := h.sh(fill); err != nil {
 		return fmt.Errorf("start over: %w: %s", err, out)
 	}
 	for _, s := range scenarios {
 		if s.remote && h.registry == nil {
 			continue
 		}
-		if _, err := h.attempt(s, killing{}); err != nil {
+		if _, err := h.attempt(s, fault{}); err != nil {
 			return err
 		}
 		if err := h.clean(); err != nil {
@@ -147,14 +196,15 @@ func (h *host) sh(script string) (string, error) {
 	return strings.TrimSpace(string(data[:n])), err
 }
 
-// attempt prepares the scenario and runs its command, killed as k says.
-func (h *host) attempt(s scenario, k killing) (outcome, error) {
+// attempt prepares the scenario and runs its command with the fault.
+func (h *host) attempt(s scenario, f fault) (outcome, error) {
 	if s.prepare != "" {
 		if out, err := h.sh("set -e; " + s.prepare); err != nil {
 			return outcome{}, fmt.Errorf("prepare %s: %w: %s", s.name, err, out)
 		}
 	}
-	return run(s.command, k)
+	h.sh("sync -f /var/lib/containers") // what was prepared stays
+	return run(s.command, f)
 }
 
 // usable uses everything that is listed.
@@ -237,7 +287,7 @@ func (h *host) look() (view, error) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	for _, root := range []string{h.dir + "/lib", "/run", "/etc/containers", h.dir + "/context"} {
+	for _, root := range []string{storeRoot, "/run", "/etc/containers", h.dir + "/context"} {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return nil
@@ -249,9 +299,13 @@ func (h *host) look() (view, error) {
 			}
 			// Temporary files of the library are swept when they are an hour
 			// old, what was to become a network or a volume with the next
-			// one; lock files of layers are empty and used again.
-			if strings.HasPrefix(d.Name(), ".tmp-") || strings.HasPrefix(d.Name(), ".network-") || strings.HasSuffix(filepath.Dir(path), "overlay-locks") {
+			// one; lock files of layers are empty and used again; lists of
+			// layers go when they are on the disk for sure.
+			if strings.HasPrefix(d.Name(), ".tmp-") || strings.HasPrefix(d.Name(), ".network-") || strings.HasSuffix(d.Name(), ".layers") || strings.HasSuffix(filepath.Dir(path), "overlay-locks") {
 				return nil
+			}
+			if d.Name() == "lost+found" {
+				return fs.SkipDir
 			}
 			if strings.HasPrefix(d.Name(), ".coming-") || strings.HasPrefix(d.Name(), ".going-") {
 				return fs.SkipDir
@@ -297,7 +351,7 @@ func (v view) differences(after view) (list []string) {
 		switch {
 		case n > 0:
 			list = append(list, "left over: "+t)
-		case n < 0:
+		case n < 0 && strings.HasPrefix(t, "file "+storeRoot): // the rest comes again when it is needed
 			list = append(list, "missing: "+t)
 		}
 	}

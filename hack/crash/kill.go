@@ -28,16 +28,30 @@ var changes = map[uint64]string{
 	unix.SYS_SETXATTR: "setxattr", unix.SYS_FSETXATTR: "fsetxattr", unix.SYS_COPY_FILE_RANGE: "copy_file_range", unix.SYS_SENDFILE: "sendfile",
 }
 
-// killing says when, and how much, to kill.
-type killing struct {
-	At  int  // before this change, counted from 1 over all processes; 0 for never
-	All bool // the whole tree, as when the machine loses power; else the process that was about to make the change
+// The kinds of faults.
+const (
+	process = "process" // the process that is about to make the change is killed
+	tree    = "tree"    // and all others of the command
+	power   = "power"   // and all of the machine, and what is not on the disk is lost
+	full    = "full"    // the change, if it is one of a file, fails as on a full disk
+	broken  = "broken"  // and as on a broken one
+)
+
+var faults = []string{process, tree, power, full, broken}
+
+// errnos are what changes of files fail with.
+var errnos = map[string]syscall.Errno{full: syscall.ENOSPC, broken: syscall.EIO}
+
+// fault says when what happens.
+type fault struct {
+	At   int // before this change, counted from 1 over all processes; 0 for never
+	Kind string
 }
 
-// outcome is how a command that was to be killed ended.
+// outcome is how a command with a fault ended.
 type outcome struct {
 	Changes int    // how many were made, or were about to be
-	Killed  string // the change before which the kill came; "" for none
+	At      string // the change at which the fault came; "" for none
 	Status  int    // of the command itself; -1 by a signal
 	Output  string
 }
@@ -60,9 +74,9 @@ const (
 	traceOptions         = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC
 )
 
-// run runs a shell command and kills it as k says. The caller must stay on its
+// run runs a shell command with the fault. The caller must stay on its
 // thread. Processes that outlive the command are let go when it has ended.
-func run(command string, k killing) (outcome, error) {
+func run(command string, f fault) (outcome, error) {
 	out, err := os.CreateTemp("", "crash-output-")
 	if err != nil {
 		return outcome{}, err
@@ -82,7 +96,7 @@ func run(command string, k killing) (outcome, error) {
 	if err := ptrace(unix.PTRACE_SEIZE, root, 0, traceOptions); err != nil {
 		return outcome{}, fmt.Errorf("trace: %w", err)
 	}
-	t := tracer{root: root, kill: k, tracees: map[int]bool{root: true}}
+	t := tracer{root: root, fault: f, tracees: map[int]bool{root: true}, failing: map[int]bool{}}
 	syscall.Kill(root, syscall.SIGCONT)
 	if err := t.follow(); err != nil {
 		return outcome{}, err
@@ -95,10 +109,11 @@ func run(command string, k killing) (outcome, error) {
 
 type tracer struct {
 	root    int
-	kill    killing
+	fault   fault
 	tracees map[int]bool
-	begun   bool // the shell has executed the command
-	ended   bool // the command has ended
+	failing map[int]bool // in a system call that is made to fail
+	begun   bool         // the shell has executed the command
+	ended   bool         // the command has ended
 	out     outcome
 }
 
@@ -160,9 +175,16 @@ func (t *tracer) stopped(pid int, ws syscall.WaitStatus) {
 	ptrace(unix.PTRACE_SYSCALL, pid, 0, uintptr(signal))
 }
 
-// atChange counts the system call that pid is about to make, and kills where
-// its time has come.
+// atChange counts the system call that pid is about to make, and brings on the
+// fault where its time has come. It returns whether pid is dead.
 func (t *tracer) atChange(pid int) bool {
+	if t.failing[pid] {
+		delete(t.failing, pid)
+		if err := endCall(pid, errnos[t.fault.Kind]); err != nil {
+			t.out.At = "" // it wasn't to be
+		}
+		return false
+	}
 	var info syscallInfo
 	if ptrace(ptraceGetSyscallInfo, pid, unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info))) != nil || info.Op != syscallEntry {
 		return false
@@ -172,19 +194,38 @@ func (t *tracer) atChange(pid int) bool {
 		return false
 	}
 	t.out.Changes++
-	if t.out.Changes != t.kill.At {
+	if t.out.Changes < t.fault.At || t.fault.At == 0 || t.out.At != "" {
 		return false
 	}
 	group := groupOf(pid)
-	t.out.Killed = name + " of " + nameOf(group)
-	if !t.kill.All {
+	at := name + " of " + nameOf(group)
+	switch t.fault.Kind {
+	case full, broken:
+		if ofFile(pid, info) && skipCall(pid) == nil {
+			t.failing[pid], t.out.At = true, at
+		}
+		return false // or the next change fails
+	case process:
 		syscall.Kill(group, syscall.SIGKILL)
+	default:
+		for tracee := range t.tracees {
+			syscall.Kill(groupOf(tracee), syscall.SIGKILL)
+		}
+	}
+	t.out.At = at
+	return true
+}
+
+// ofFile says whether the system call changes a file of the store.
+func ofFile(pid int, info syscallInfo) bool {
+	switch info.Nr {
+	case unix.SYS_WRITE, unix.SYS_PWRITE64, unix.SYS_WRITEV, unix.SYS_FTRUNCATE, unix.SYS_FSYNC, unix.SYS_FDATASYNC, unix.SYS_SYNCFS:
+		path, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", pid, info.Args[0]))
+		return strings.HasPrefix(path, storeRoot)
+	case unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2, unix.SYS_MKDIRAT, unix.SYS_LINKAT, unix.SYS_SYMLINKAT, unix.SYS_FSETXATTR, unix.SYS_SETXATTR, unix.SYS_COPY_FILE_RANGE:
 		return true
 	}
-	for tracee := range t.tracees {
-		syscall.Kill(groupOf(tracee), syscall.SIGKILL)
-	}
-	return true
+	return false
 }
 
 func ptrace(request int, pid int, addr, data uintptr) error {

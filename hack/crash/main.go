@@ -1,11 +1,11 @@
-// crash kills commands before a write, rename, fsync, mount or another change,
-// and looks whether the next commands put right what that left behind.
+// crash kills commands before a write, rename, fsync, mount or another change, or
+// has that fail, or the machine lose its power, and looks whether the next commands
+// put right what that left behind.
 //
-//	go run ./hack/crash [-points N] [-seed S] [-scenario NAME [-at K [-all]]] BIN
+//	go run ./hack/crash [-points N] [-seed S] [-faults LIST] [-scenario NAME [-at K]] BIN
 //
 // BIN is the directory of the programs. Without -points every change of every
-// scenario has its turn. It runs in mount and network namespaces of its own and
-// needs root.
+// scenario has its turn. It runs in namespaces of its own and needs root.
 package main
 
 import (
@@ -21,11 +21,12 @@ import (
 )
 
 func main() {
-	points := flag.Int("points", 0, "kill points of each scenario, 0 for all")
-	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "which points, and how much is killed")
+	points := flag.Int("points", 0, "points of each scenario, 0 for all")
+	total := flag.Int("total", 0, "points over all scenarios, 0 for all")
+	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "which points, and which faults")
+	kinds := flag.String("faults", strings.Join(faults, ","), "kinds of faults, of which each point has one")
 	only := flag.String("scenario", "", "this scenario alone")
 	at := flag.Int("at", 0, "this point alone")
-	all := flag.Bool("all", false, "with -at: kill the whole tree")
 	registry := flag.String("registry", "", "program of a registry, for pull and push")
 	inside := flag.Bool("inside", false, "the namespaces are made already")
 	flag.Parse()
@@ -35,7 +36,9 @@ func main() {
 	}
 	if !*inside {
 		self, _ := os.Executable()
-		args := []string{"--mount", "--net", "--propagation", "private", self, "-inside", "-seed", fmt.Sprint(*seed)}
+		// The shell reaps what is orphaned.
+		args := []string{"--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+			"sh", "-c", "\"$@\" & wait $!", "sh", self, "-inside", "-seed", fmt.Sprint(*seed)}
 		cmd := exec.Command("unshare", append(args, os.Args[1:]...)...)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 		if err := cmd.Run(); err != nil {
@@ -47,9 +50,9 @@ func main() {
 	h, err := newHost(flag.Arg(0), *registry)
 	if err == nil {
 		defer h.close()
-		c := campaign{host: h, points: *points, rand: rand.New(rand.NewPCG(*seed, 0)), reported: map[string]bool{}}
+		c := campaign{host: h, points: *points, total: *total, kinds: strings.Split(*kinds, ","), rand: rand.New(rand.NewPCG(*seed, 0)), reported: map[string]bool{}}
 		fmt.Println("seed", *seed)
-		err = c.run(*only, *at, *all)
+		err = c.run(*only, *at)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
@@ -64,22 +67,35 @@ func main() {
 type campaign struct {
 	host     *host
 	points   int
+	total    int
+	kinds    []string
 	rand     *rand.Rand
 	reported map[string]bool // differences from the unharmed host
-	killed   int
+	met      int             // faults that came
 	failed   int
 }
 
-func (c *campaign) run(only string, at int, all bool) error {
+// point is a fault in a scenario.
+type point struct {
+	scenario scenario
+	fault
+}
+
+func (c *campaign) run(only string, at int) error {
+	for _, k := range c.kinds {
+		if !slices.Contains(faults, k) {
+			return fmt.Errorf("no fault %q: choose of %s", k, strings.Join(faults, ", "))
+		}
+	}
 	chosen := slices.DeleteFunc(slices.Clone(scenarios), func(s scenario) bool {
 		return only != "" && s.name != only || s.remote && c.host.registry == nil
 	})
 	if len(chosen) == 0 {
 		return fmt.Errorf("no scenario %q", only)
 	}
-	lengths := make([]int, len(chosen))
-	for i, s := range chosen { // unharmed, for what a host looks like that has seen it all
-		o, err := c.host.attempt(s, killing{})
+	var points []point
+	for _, s := range chosen { // unharmed, for what a host looks like that has seen it all
+		o, err := c.host.attempt(s, fault{})
 		if err != nil {
 			return err
 		}
@@ -89,7 +105,20 @@ func (c *campaign) run(only string, at int, all bool) error {
 		if err := c.host.clean(); err != nil {
 			return fmt.Errorf("%s, unharmed: %w", s.name, err)
 		}
-		lengths[i] = o.Changes
+		order := c.rand.Perm(o.Changes + 1) // the last one is after the end
+		if c.points > 0 {
+			order = order[:min(c.points, len(order))]
+		}
+		if at > 0 {
+			order = []int{at - 1}
+		}
+		for _, n := range order {
+			points = append(points, point{s, fault{n + 1, c.kinds[c.rand.IntN(len(c.kinds))]}})
+		}
+	}
+	if c.total > 0 {
+		c.rand.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
+		points = points[:min(c.total, len(points))]
 	}
 	if err := c.host.check(); err != nil {
 		return fmt.Errorf("the unharmed host: %w", err)
@@ -102,55 +131,53 @@ func (c *campaign) run(only string, at int, all bool) error {
 		return err
 	}
 	start := time.Now()
-	for i, s := range chosen {
-		killedBefore, failedBefore := c.killed, c.failed
-		order := c.rand.Perm(lengths[i])
-		if c.points > 0 {
-			order = order[:min(c.points, len(order))]
+	for _, p := range points {
+		if err := c.one(p, &before); err != nil {
+			return err
 		}
-		if at > 0 {
-			order = []int{at - 1}
-		}
-		for _, n := range order {
-			k := killing{At: n + 1, All: c.rand.IntN(2) == 0}
-			if at > 0 {
-				k.All = all
-			}
-			if err := c.one(s, k, &before); err != nil {
-				return err
-			}
-		}
-		fmt.Printf("%-16s %4d changes %5d kills %3d failures\n", s.name, lengths[i], c.killed-killedBefore, c.failed-failedBefore)
 	}
-	fmt.Printf("%d kills, %d failures, %s\n", c.killed, c.failed, time.Since(start).Round(time.Second))
+	fmt.Printf("%d points in %d scenarios, %d faults met, %d failures, %s\n", len(points), len(chosen), c.met, c.failed, time.Since(start).Round(time.Second))
 	if c.failed > 0 {
-		return fmt.Errorf("%d of %d kills left something behind", c.failed, c.killed)
+		return fmt.Errorf("%d of %d faults left something behind", c.failed, c.met)
 	}
 	return nil
 }
 
-// one kills once and looks at what is left, compared with before. What went
-// wrong is printed; an error says that the host is beyond further use.
-func (c *campaign) one(s scenario, k killing, before *view) error {
-	o, err := c.host.attempt(s, k)
+// one brings on one fault and looks at what is left, compared with before. What
+// went wrong is printed; an error says that the host is beyond further use.
+func (c *campaign) one(p point, before *view) error {
+	o, err := c.host.attempt(p.scenario, p.fault)
 	if err != nil {
 		return err
 	}
-	if o.Killed != "" {
-		c.killed++
+	if o.At != "" {
+		c.met++
+	}
+	if p.Kind == power {
+		if o.At == "" {
+			c.met, o.At = c.met+1, "the end"
+		}
+		if err := c.host.losePower(); err != nil {
+			return err
+		}
 	}
 	var wrong []string
-	broken := false // not merely untidy
-	if o.Status == 0 && s.promise != "" {
-		if out, err := c.host.sh(s.promise); err != nil {
+	damaged := false // not merely untidy
+	if o.Status == 0 && p.scenario.promise != "" && !(p.scenario.fleeting && p.Kind == power) {
+		if out, err := c.host.sh(p.scenario.promise); err != nil {
 			wrong = append(wrong, "the command ended well, but: "+out)
 		}
 	}
+	if p.Kind == full || p.Kind == broken {
+		if o.Status != 0 && !strings.Contains(o.Output, errnos[p.Kind].Error()) {
+			wrong = append(wrong, "the command does not say what is wrong: "+o.Output)
+		}
+	}
 	if err := c.host.check(); err != nil {
-		wrong, broken = append(wrong, err.Error()), true
+		wrong, damaged = append(wrong, err.Error()), true
 	}
 	if err := c.host.clean(); err != nil {
-		wrong, broken = append(wrong, err.Error()), true
+		wrong, damaged = append(wrong, err.Error()), true
 	}
 	after, err := c.host.look()
 	if err != nil {
@@ -166,15 +193,11 @@ func (c *campaign) one(s scenario, k killing, before *view) error {
 		return nil
 	}
 	c.failed++
-	what := ""
-	if k.All {
-		what = " -all"
-	}
-	fmt.Printf("FAIL -scenario %s -at %d%s (before %s)\n", s.name, k.At, what, o.Killed)
+	fmt.Printf("FAIL -scenario %s -at %d -faults %s (%s)\n", p.scenario.name, p.At, p.Kind, o.At)
 	for _, w := range wrong {
 		fmt.Println("     " + strings.ReplaceAll(w, "\n", "\n     "))
 	}
-	if !broken {
+	if !damaged {
 		before.bytes = max(before.bytes, after.bytes)
 		return nil
 	}
