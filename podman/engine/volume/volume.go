@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/podsuite/podsuite/shared/atomicfile"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"golang.org/x/sys/unix"
 )
@@ -111,10 +112,13 @@ func (d *Dir) Create(v Volume) (Volume, error) {
 	}
 	data, err := json.Marshal(v)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "volume.json"), data, 0o600)
+		err = atomicfile.Write(filepath.Join(dir, "volume.json"), data, 0o600)
 	}
 	if err == nil {
 		err = os.Rename(dir, filepath.Join(d.path, v.Name))
+	}
+	if err == nil {
+		err = syncDir(d.path)
 	}
 	if err != nil {
 		return fail(err)
@@ -165,14 +169,19 @@ func (d *Dir) Save(v Volume) error {
 	if err != nil {
 		return fmt.Errorf("write volume %q: %w", v.Name, err)
 	}
-	tmp := d.facts(v.Name) + ".tmp"
-	if err = os.WriteFile(tmp, data, 0o600); err == nil {
-		err = os.Rename(tmp, d.facts(v.Name))
-	}
-	if err != nil {
+	if err := atomicfile.Write(d.facts(v.Name), data, 0o600); err != nil {
 		return fmt.Errorf("write volume %q: %w", v.Name, err)
 	}
 	return nil
+}
+
+// syncDir returns when the names in the directory are on the disk.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // List lists the volumes by name.
