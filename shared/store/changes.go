@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"go.podman.io/storage"
+
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/store/unpack"
 )
@@ -59,11 +61,17 @@ func (s *Store) commitChanges(c Container, consume bool) (*StagedLayer, error) {
 }
 
 // consumable says whether the container's tree is on disk what an image
-// layer's is: not shifted, and without references to lower layers, which the
-// kernel may leave where the driver can't take the differences directly.
+// layer's is.
 func (s *Store) consumable(c Container) bool {
 	l, err := s.lib.Layer(c.LayerID)
-	if err != nil || len(l.UIDMap) > 0 || len(l.GIDMap) > 0 {
+	return err == nil && s.plainTree(l)
+}
+
+// plainTree says whether the layer's tree is not shifted, and without
+// references to lower layers, which the kernel may leave where the driver can't
+// take the differences directly.
+func (s *Store) plainTree(l *storage.Layer) bool {
+	if len(l.UIDMap) > 0 || len(l.GIDMap) > 0 {
 		return false
 	}
 	driver, err := s.lib.GraphDriver()

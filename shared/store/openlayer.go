@@ -29,11 +29,52 @@ func (s *Store) OpenLayer(id string) (io.ReadCloser, error) {
 	return rc, nil
 }
 
-// diff has the library read the layer. It locks the store against everybody
-// until that is closed.
+// diff reads a layer that no tar is known of. The library keeps the store
+// locked until all is read, and who wants that lock may have the one that the
+// reader comes to want meanwhile: two builds would wait for each other. So what
+// a container changed is read without the lock, and the rest into a file first.
 func (s *Store) diff(id string) (io.ReadCloser, error) {
+	l, err := s.lib.Layer(id)
+	if err != nil {
+		return nil, err
+	}
+	if l.UncompressedDigest == "" && s.plainTree(l) {
+		driver, err := s.lib.GraphDriver()
+		if err != nil {
+			return nil, err
+		}
+		return driver.Diff(l.ID, nil, l.Parent, nil, l.MountLabel)
+	}
 	plain := archive.Uncompressed
-	return s.lib.Diff("", id, &storage.DiffOptions{Compression: &plain})
+	rc, err := s.lib.Diff("", id, &storage.DiffOptions{Compression: &plain})
+	if err != nil {
+		return nil, err
+	}
+	defer rc.Close()
+	return spool(rc)
+}
+
+// spool reads all into a file without a name.
+func spool(r io.Reader) (io.ReadCloser, error) {
+	dir := os.Getenv("TMPDIR")
+	if dir == "" {
+		dir = "/var/tmp" // a layer may be larger than the memory that /tmp is
+	}
+	f, err := os.CreateTemp(dir, "layer-")
+	if err != nil {
+		return nil, err
+	}
+	err = os.Remove(f.Name())
+	if err == nil {
+		_, err = io.Copy(f, r)
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, firstOf(err, f.Close())
+	}
+	return f, nil
 }
 
 // assemble reads the layer from its files. It returns nothing, and no error,

@@ -32,6 +32,34 @@ func TestOpenLayersSideBySide(t *testing.T) {
 	}
 }
 
+// So does what a container changed, which is no tar yet.
+func TestOpenContainersLayer(t *testing.T) {
+	s := open(t)
+	c, err := s.CreateContainer(NewContainer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := s.Mount(c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "changed"), []byte("text"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unmount(c.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	rc, err := s.OpenLayer(c.LayerID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rc.Close()
+	mustCommit(t, s, files(t, "new"), "")
+	if got, err := io.ReadAll(rc); err != nil || !bytes.Contains(got, []byte("changed")) {
+		t.Errorf("%d bytes without the file, %v", len(got), err)
+	}
+}
+
 func TestOpenLayerSeesDamage(t *testing.T) {
 	for _, c := range []struct {
 		name   string
