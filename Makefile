@@ -16,7 +16,7 @@ INITFLAGS := -std=gnu11 -Wall -Wextra -Werror -Os -static -nostdlib -ffreestandi
 	-Wl,--build-id=none -Wl,-z,noseparate-code -s
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall quickstart test test-short crash-test fuzz lint bench docs clean deps $(TOOLS:%=bin/%)
+.PHONY: help build install uninstall quickstart test test-short crash-test corpus fuzz lint bench docs clean deps $(TOOLS:%=bin/%)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ crash-test: build ## bring faults on commands at every change they make and look
 	@hack/deps test
 	@$(GO) build -o bin/.crash ./hack/crash
 	@bin/.crash -registry "$$(hack/registry)" $(if $(POINTS),-points $(POINTS)) $(if $(SEED),-seed $(SEED)) $(if $(SCENARIO),-scenario $(SCENARIO)) $(if $(FAULTS),-faults $(FAULTS)) bin
+
+corpus: build ## build the Containerfiles of buildah/corpus with ours and with docker of PEERS, and compare; CORPUS= chooses
+	@mkdir -p bin && hack/base-image bin/.base.tar && $(GO) build -o bin/.corpus hack/corpus/*.go
+	@bin/.corpus -bin bin -base bin/.base.tar -peers $(PEERS) $(CORPUS)
 
 lint: $(IMAGES) ## check format, go vet, shell scripts and, where installed, golangci-lint
 	@hack/lint

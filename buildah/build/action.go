@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -100,6 +101,8 @@ func (s *stage) wordsAction(step *dockerfile.Step) (*action, error) {
 		return simple(step.Original, pairs, func() {
 			for _, kv := range pairs {
 				s.doc.Config.Env = setEnv(s.doc.Config.Env, kv)
+				name, _ := cutEnv(kv)
+				delete(s.over, name)
 			}
 		}), err
 	case *dockerfile.Label:
@@ -185,12 +188,38 @@ func (s *stage) ports(words []string, vars dockerfile.Vars) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, port := range expanded {
-			if !strings.Contains(port, "/") {
-				port += "/tcp"
+		for _, spec := range expanded {
+			each, err := exposed(spec)
+			if err != nil {
+				return nil, err
 			}
-			ports = append(ports, port)
+			ports = append(ports, each...)
 		}
+	}
+	return ports, nil
+}
+
+// exposed reads PORT[-PORT][/PROTOCOL]; of a mapping the container's side counts.
+func exposed(spec string) ([]string, error) {
+	text, protocol, ok := strings.Cut(spec, "/")
+	if protocol = strings.ToLower(protocol); !ok {
+		protocol = "tcp"
+	}
+	if !slices.Contains([]string{"tcp", "udp", "sctp"}, protocol) {
+		return nil, errdef.Newf(errdef.ErrInvalid, "EXPOSE %s: the protocol must be tcp, udp or sctp", spec)
+	}
+	start, end, isRange := strings.Cut(text[strings.LastIndexByte(text, ':')+1:], "-")
+	if !isRange {
+		end = start
+	}
+	first, err := strconv.ParseUint(start, 10, 16)
+	last, endErr := strconv.ParseUint(end, 10, 16)
+	if err != nil || endErr != nil || first > last {
+		return nil, errdef.Newf(errdef.ErrInvalid, "EXPOSE %s: a port must be a number from 0 to 65535, or a range of them", spec)
+	}
+	var ports []string
+	for port := first; port <= last; port++ {
+		ports = append(ports, fmt.Sprintf("%d/%s", port, protocol))
 	}
 	return ports, nil
 }
@@ -249,7 +278,7 @@ func (s *stage) argAction(arg *dockerfile.Arg) (*action, error) {
 			return nil, err
 		}
 		if ok {
-			s.args[v.Name] = value
+			s.args[v.Name], s.over[v.Name] = value, true
 			values = append(values, v.Name+"="+value)
 		}
 	}

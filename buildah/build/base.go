@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -13,7 +12,6 @@ import (
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/podsuite/podsuite/buildah/dockerfile"
-	"github.com/podsuite/podsuite/shared/errdef"
 	ociruntime "github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/store"
 )
@@ -28,7 +26,11 @@ type baseImage struct {
 // from sets the stage up on its base.
 func (s *stage) from(ctx context.Context) error {
 	if s.planned.Parent >= 0 {
-		s.fromStage(s.b.stages[s.planned.Parent])
+		parent, err := s.b.built(ctx, s.planned.Parent)
+		if err != nil {
+			return err
+		}
+		s.fromStage(parent)
 	} else if err := s.fromImage(ctx, s.planned.Image); err != nil {
 		return fmt.Errorf("creating build container: %w", err)
 	}
@@ -59,6 +61,16 @@ func (s *stage) fromStage(parent *stage) {
 }
 
 func (s *stage) fromImage(ctx context.Context, name string) error {
+	dir, other, named, err := s.b.namedContext(ctx, name)
+	switch {
+	case err != nil:
+		return err
+	case dir != "":
+		s.steps = append(s.steps, dockerfile.Step{Line: s.planned.Line, Original: "COPY --from=" + name + " . /", Inst: &dockerfile.Copy{From: name, Sources: []string{"."}, Dest: "/"}})
+		name = "scratch"
+	case named:
+		name = other
+	}
 	if name == "scratch" {
 		p, err := s.platform()
 		if err != nil {
@@ -112,29 +124,29 @@ func (s *stage) load(image store.Image, name string) error {
 // source finds what --from of a stage names: an additional context, a stage
 // before it, or an image. id is empty for a directory of the host.
 func (b *builder) source(ctx context.Context, name string, stage int) (dir, id string, err error) {
-	if where, ok := b.req.Contexts[name]; ok {
-		if image, ok := strings.CutPrefix(where, "docker-image://"); ok {
-			name = image
-		} else {
-			info, err := os.Stat(where)
-			if err != nil || !info.IsDir() {
-				return "", "", errdef.Newf(errdef.ErrInvalid, "additional build context %q: %q is not a directory", name, where)
-			}
-			return where, "", nil
-		}
+	dir, image, named, err := b.namedContext(ctx, name)
+	if err != nil || dir != "" {
+		return dir, "", err
+	}
+	if named {
+		name = image
 	} else if i := b.plan.File.StageFor(name, stage); i >= 0 {
-		return b.stages[i].source()
+		other, err := b.await(ctx, i)
+		if err != nil {
+			return "", "", err
+		}
+		return other.source()
 	} else if b.direct {
 		if dir, id, ok, err := b.container(name); ok || err != nil {
 			return dir, "container:" + id, err
 		}
 	}
-	image, _, err := b.image(ctx, name, b.req.Platform)
+	found, _, err := b.image(ctx, name, b.req.Platform)
 	if err != nil {
 		return "", "", err
 	}
-	dir, err = b.shop.mountImage(image.ID)
-	return dir, image.ID, err
+	dir, err = b.shop.mountImage(found.ID)
+	return dir, found.ID, err
 }
 
 // container mounts another working container until the end of the work; ok is

@@ -85,9 +85,16 @@ type builder struct {
 	retired  []*fscopy.Tree
 	fetches  []string // directories of what was fetched
 	usedArgs map[string]bool
+
+	fetching sync.Mutex
+	contexts map[string]string // fetched ones: URL → directory
+	removals []func()          // of those
 }
 
 func (b *builder) close() error {
+	for _, remove := range b.removals {
+		remove()
+	}
 	for _, tree := range append(slices.Collect(maps.Values(b.trees)), b.retired...) {
 		tree.Close()
 	}
@@ -102,39 +109,58 @@ func (b *builder) close() error {
 // run goes through the stages, those that don't need each other at the same time.
 func (b *builder) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	done := map[int]chan struct{}{}
-	slots := b.req.slots
 	for i, planned := range b.plan.Stages {
-		s := newStage(b, planned, i == len(b.plan.Stages)-1)
-		b.stages[planned.Index] = s
-		done[planned.Index] = make(chan struct{})
+		b.stages[planned.Index] = newStage(b, planned, i == len(b.plan.Stages)-1)
 	}
 	for _, planned := range b.plan.Stages {
-		s, finished := b.stages[planned.Index], done[planned.Index]
-		wait := make([]chan struct{}, 0, len(planned.Needs))
-		for _, n := range planned.Needs {
-			wait = append(wait, done[n])
-		}
 		group.Go(func() error {
-			for _, c := range wait {
-				select {
-				case <-c:
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}
-			if slots != nil {
-				slots <- struct{}{}
-				defer func() { <-slots }()
-			}
-			if err := s.build(ctx); err != nil {
-				return err
-			}
-			close(finished)
-			return nil
+			_, err := b.built(ctx, planned.Index)
+			return err
 		})
 	}
 	return group.Wait()
+}
+
+// built gives a stage once it is built. What builds it is whoever asks first;
+// that may be a step which only the base image knew of (ONBUILD).
+func (b *builder) built(ctx context.Context, index int) (*stage, error) {
+	b.mu.Lock()
+	s := b.stages[index]
+	if s == nil {
+		s = newStage(b, b.plan.All[index], false)
+		b.stages[index] = s
+	}
+	b.mu.Unlock()
+	s.building.Do(func() {
+		defer s.done.Store(true)
+		for _, n := range s.planned.Needs {
+			if _, s.err = b.built(ctx, n); s.err != nil {
+				return
+			}
+		}
+		if s.err = ctx.Err(); s.err != nil {
+			return
+		}
+		if b.req.slots != nil {
+			b.req.slots <- struct{}{}
+			defer func() { <-b.req.slots }()
+		}
+		s.err = s.build(ctx)
+	})
+	return s, s.err
+}
+
+// await is built for a step of another stage, which doesn't count as one that
+// works meanwhile.
+func (b *builder) await(ctx context.Context, index int) (*stage, error) {
+	b.mu.Lock()
+	s := b.stages[index]
+	b.mu.Unlock()
+	if b.req.slots != nil && (s == nil || !s.done.Load()) {
+		<-b.req.slots
+		defer func() { b.req.slots <- struct{}{} }()
+	}
+	return b.built(ctx, index)
 }
 
 // finish reports and returns the final image.

@@ -157,8 +157,13 @@ func (c *copyStep) list(ctx context.Context) error {
 		}
 		var err error
 		if len(c.inst.Exclude) > 0 {
-			if ignore, err = ignore.With(c.inst.Exclude); err == nil {
-				c.tree, err = fscopy.OpenTree(dir, ignore)
+			var exclude *fscopy.Ignore
+			if exclude, err = fscopy.NewIgnore("--exclude", c.inst.Exclude); err != nil {
+				return err
+			}
+			if c.tree, err = fscopy.OpenTree(dir, ignore); err == nil {
+				c.tree.Exclude = exclude
+				c.s.b.retire(c.tree)
 			}
 		} else {
 			c.tree, err = c.s.b.tree(dir, ignore)
@@ -262,19 +267,16 @@ func (c *copyStep) options() (fscopy.Options, error) {
 		if err != nil {
 			return o, fmt.Errorf("looking up UID/GID for %q: %w", chown, err)
 		}
-		o.Chown, o.DirOwner = &owner, owner
+		o.Chown, o.DirOwner, o.OwnArchives = &owner, owner, true
 	}
 	chmod, err := c.s.expand.Word(c.inst.Chmod, vars)
 	if err != nil {
 		return o, err
 	}
 	if chmod != "" {
-		mode, err := strconv.ParseUint(chmod, 8, 32)
-		if err != nil || mode > 0o7777 {
-			return o, errdef.Newf(errdef.ErrInvalid, "parsing chmod %s: it must be an octal number", chmod)
+		if o.Chmod, err = fscopy.ParseChmod(chmod); err != nil {
+			return o, err
 		}
-		m := uint32(mode)
-		o.Chmod = &m
 	}
 	return o, nil
 }

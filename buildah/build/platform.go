@@ -1,8 +1,10 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -92,7 +94,7 @@ func specPlatform(p v1.Platform) spec.Platform {
 
 // platformArgs are the arguments that every build knows.
 func (r *Request) platformArgs() map[string]string {
-	args := map[string]string{}
+	args := map[string]string{"TARGETSTAGE": cmp.Or(r.Target, "default")}
 	for side, p := range map[string]v1.Platform{"TARGET": r.target(), "BUILD": imgcopy.Platform(v1.Platform{})} {
 		args[side+"PLATFORM"], args[side+"OS"] = platformText(p), p.OS
 		args[side+"ARCH"], args[side+"VARIANT"] = p.Architecture, p.Variant
@@ -127,6 +129,14 @@ func All(ctx context.Context, st *store.Store, cfg *config.Config, rt ociruntime
 			one.Tags = nil
 		}
 		group.Go(func() (err error) {
+			if one.LogFile != "" {
+				log, err := OpenLog(one.LogFile + "_" + strings.ReplaceAll(platformText(one.target()), "/", "_"))
+				if err != nil {
+					return err
+				}
+				defer log.Close()
+				one.Stdout, one.Stderr = log, log
+			}
 			ids[i], err = Build(groupCtx, st, cfg, rt, one)
 			return err
 		})
@@ -138,6 +148,15 @@ func All(ctx context.Context, st *store.Store, cfg *config.Config, rt ociruntime
 		return ids, AddToList(ctx, st, cfg, list, ids...)
 	}
 	return ids, nil
+}
+
+// OpenLog opens a file that a build's messages are added to.
+func OpenLog(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening logfile: %w", err)
+	}
+	return f, nil
 }
 
 // AddToList adds images of the store to the list of that name, which is made if

@@ -160,6 +160,21 @@ func FetchContext(ctx context.Context, where string, in io.Reader, r *registry.O
 	return dir, remove, unpackContext(ctx, top, name, dir)
 }
 
+// FetchFile gets a file of the web; remove takes it away.
+func FetchFile(ctx context.Context, where string, r *registry.Options) (file string, remove func(), err error) {
+	dir, err := remoteDir()
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { os.RemoveAll(dir) }
+	name, err := download(ctx, where, dir, "", r)
+	if err != nil {
+		remove()
+		return "", nil, err
+	}
+	return filepath.Join(dir, name), remove, nil
+}
+
 func spool(in io.Reader, file string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -74,6 +74,7 @@ type Request struct {
 	CacheTTL                    time.Duration    // images older than this are no cache; 0 = none is too old
 	ReadContainer               string           // standard input as a Containerfile, when Files holds "-"
 	Quiet                       bool
+	LogFile                     string // instead of Stdout and Stderr: one for each platform, "FILE_OS_ARCH"
 
 	Stdout io.Writer // progress and the output of RUN; a *os.File goes to RUN as it is
 	Stderr io.Writer

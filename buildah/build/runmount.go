@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func (r *runStep) mountSource(ctx context.Context, m dockerfile.Mount) (string, 
 			return "", err
 		}
 	}
-	place, err := rootfs.ResolvePath(dir, m.Source)
+	place, err := rootfs.ResolvePath(dir, cmp.Or(m.Source, "/"))
 	if err != nil {
 		return "", fmt.Errorf("mount source %q: %w", m.Source, err)
 	}

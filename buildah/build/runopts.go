@@ -66,6 +66,8 @@ type RunOptions struct {
 	CapAdd     []string
 	CapDrop    []string
 	Devices    []string // "host[:container[:permissions]]"
+	// KeepVolumes undoes what RUN changes in the image's volumes.
+	KeepVolumes bool
 }
 
 // SecurityOpts takes in what --security-opt says.

@@ -93,7 +93,7 @@ func (r *runStep) environment(user rootfs.User) []string {
 		return slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
 	}
 	for _, kv := range s.argList() {
-		env = append(env, kv)
+		env = setEnv(env, kv)
 	}
 	for name, value := range s.b.req.Args {
 		if predefinedArg(name) && !has(name) {

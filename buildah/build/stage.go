@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	spec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -30,6 +31,7 @@ type stage struct {
 	steps       []dockerfile.Step
 
 	args      dockerfile.Vars // declared so far
+	over      map[string]bool // arguments declared after the variable of their name
 	container string          // working container, "" while there is none
 	root      string          // where it is mounted
 	imageID   string          // image of the state so far, "" when none stands for it
@@ -39,6 +41,9 @@ type stage struct {
 	named     bool            // the final image has its names already
 	cmdSet    bool            // CMD was among the steps
 	sourcing  sync.Mutex
+	building  sync.Once
+	done      atomic.Bool    // building is over
+	err       error          // of building
 	commented bool           // the history says what the stage is from
 	trailing  []spec.History // lines of the history that come after the image's own
 	kept      bool           // the working container is the user's and stays
@@ -46,7 +51,7 @@ type stage struct {
 
 func newStage(b *builder, planned *dockerfile.PlannedStage, last bool) *stage {
 	return &stage{
-		b: b, planned: planned, last: last, args: dockerfile.Vars{},
+		b: b, planned: planned, last: last, args: dockerfile.Vars{}, over: map[string]bool{},
 		expand: dockerfile.Expander{Escape: b.plan.File.Escape}, missed: b.req.NoCache,
 	}
 }
@@ -307,7 +312,7 @@ func (s *stage) drop() error {
 	return err
 }
 
-// vars is what $name means in a step: the image's variables before arguments.
+// vars is what $name means in a step: of a variable and an argument, the later one.
 func (s *stage) vars() dockerfile.Vars {
 	vars := dockerfile.Vars{}
 	for name, value := range s.args {
@@ -315,7 +320,9 @@ func (s *stage) vars() dockerfile.Vars {
 	}
 	for _, kv := range s.doc.Config.Env {
 		name, value := cutEnv(kv)
-		vars[name] = value
+		if !s.over[name] {
+			vars[name] = value
+		}
 	}
 	return vars
 }
@@ -329,7 +336,7 @@ func (s *stage) argList() []string {
 	}
 	var list []string
 	for name, value := range s.args {
-		if !env[name] {
+		if !env[name] || s.over[name] {
 			list = append(list, name+"="+value)
 		}
 	}

@@ -1,10 +1,13 @@
 package build
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -60,8 +63,14 @@ func parseVolume(text string) (hostVolume, error) {
 	return v, nil
 }
 
-// volumes mounts what the request shows of the host.
+// volumes mounts what the request shows of the host, and hides the image's
+// volumes behind directories that go with the step where that is asked for.
 func (r *runStep) volumes(spec *specs.Spec, bundle string) error {
+	if r.s.b.req.Run.KeepVolumes {
+		if err := r.keepVolumes(spec, bundle); err != nil {
+			return err
+		}
+	}
 	for i, text := range r.s.b.req.Run.Volumes {
 		v, err := parseVolume(text)
 		if err != nil {
@@ -83,6 +92,35 @@ func (r *runStep) volumes(spec *specs.Spec, bundle string) error {
 			if err != nil {
 				return err
 			}
+		}
+		spec.Mounts = append(spec.Mounts, mount)
+	}
+	return nil
+}
+
+func (r *runStep) keepVolumes(spec *specs.Spec, bundle string) error {
+	for i, volume := range slices.Sorted(maps.Keys(r.s.doc.Config.Volumes)) {
+		if !path.IsAbs(volume) {
+			volume = path.Join("/", volume)
+		}
+		info, err := rootfs.Stat(r.s.root, volume)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			if _, err := r.s.makeDir(volume); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		case !info.IsDir():
+			continue
+		}
+		source, err := rootfs.ResolvePath(r.s.root, volume)
+		if err != nil {
+			return err
+		}
+		mount, err := scratchOver(bundle, fmt.Sprintf("kept-%d", i), source, volume)
+		if err != nil {
+			return err
 		}
 		spec.Mounts = append(spec.Mounts, mount)
 	}

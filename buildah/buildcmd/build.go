@@ -29,7 +29,7 @@ type Host struct {
 	Podman  bool   // defaults and options are podman's
 	Version string // of the builder
 	Open    func() (*store.Store, *config.Config, error)
-	Runtime func(*config.Config) (runtime.Runtime, error)
+	Runtime func(c *config.Config, flags []string) (runtime.Runtime, error)
 }
 
 // buildFlags are the options as the user wrote them, where the request can't
@@ -45,12 +45,12 @@ type buildFlags struct {
 	sign     cliflag.Sign
 	refused  Refused
 
-	args, labels, annotations, env, contexts, secrets, ssh, platforms, tags []string
-	layerLabels, argFiles, outputs, cacheFrom, cacheTo                      []string
-	os, arch, variant, iidFile, logFile, cacheTTL, manifest                 string
-	targets                                                                 []v1.Platform
-	identity, created, inheritLabels, inheritAnnotations, skipUnused        bool
-	rm, compress, squash, squashAll, stdin, trust, allPlatforms, check      bool
+	args, labels, annotations, env, contexts, secrets, ssh, platforms, tags      []string
+	layerLabels, argFiles, outputs, cacheFrom, cacheTo, runtimeFlags             []string
+	os, arch, variant, iidFile, logFile, cacheTTL, manifest                      string
+	targets                                                                      []v1.Platform
+	identity, created, inheritLabels, inheritAnnotations, skipUnused             bool
+	rm, compress, squash, squashAll, stdin, trust, allPlatforms, check, logSplit bool
 }
 
 // New makes the command.
@@ -156,6 +156,9 @@ func (o *buildFlags) bindWay(f *pflag.FlagSet) {
 	f.IntVar(&r.Jobs, "jobs", 0, "how many stages to run in parallel; 0 for no limit")
 	f.BoolVar(&r.Layers, "layers", o.layersDefault(), "use intermediate layers during build. Use BUILDAH_LAYERS environment variable to override.")
 	f.StringVar(&o.logFile, "logfile", "", "log to `file` instead of stdout/stderr")
+	f.BoolVar(&o.logSplit, "logsplit", false, "split logfile to different files for each platform")
+	f.StringSliceVar(&o.runtimeFlags, "runtime-flag", nil, "add global flags for the container runtime")
+	f.BoolVar(&r.Run.KeepVolumes, "compat-volumes", false, "preserve the contents of VOLUMEs during RUN instructions")
 	f.BoolVar(&r.NoCache, "no-cache", false, "do not use existing cached images for the container build. Build from the start with a new set of cached layers.")
 	f.BoolVar(&r.Run.NoHostname, "no-hostname", false, "do not create new /etc/hostname file for RUN instructions, use the one from the base image.")
 	f.BoolVar(&r.Run.NoHosts, "no-hosts", false, "do not create new /etc/hosts file for RUN instructions, use the one from the base image.")
@@ -213,15 +216,17 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 	if o.check {
 		return build.Check(st, cfg, o.req, cmd.OutOrStdout())
 	}
-	rt, err := o.host.Runtime(cfg)
+	rt, err := o.host.Runtime(cfg, o.runtimeFlags)
 	if err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()
-	if o.logFile != "" {
-		f, err := os.OpenFile(o.logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if o.logFile != "" && o.logSplit && len(o.targets) > 1 {
+		o.req.LogFile = o.logFile
+	} else if o.logFile != "" {
+		f, err := build.OpenLog(o.logFile)
 		if err != nil {
-			return fmt.Errorf("opening logfile: %w", err)
+			return err
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
 		o.req.Stdout, o.req.Stderr = f, f

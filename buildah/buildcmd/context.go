@@ -50,7 +50,13 @@ func (o *buildFlags) context(ctx context.Context, args []string) (remove func(),
 			}
 			o.req.ReadContainer = string(data)
 		case strings.HasPrefix(file, "http://") || strings.HasPrefix(file, "https://"):
-			return remove, errdef.Newf(errdef.ErrUnsupported, "Containerfile %q: fetch it first, and give it as -f FILE", file)
+			fetched, taken, err := build.FetchFile(ctx, file, &o.req.Registry)
+			if err != nil {
+				return remove, fmt.Errorf("fetch Containerfile: %w", err)
+			}
+			before := remove
+			remove = func() { taken(); before() }
+			o.req.Files[i] = fetched
 		case !exists(file):
 			o.req.Files[i] = filepath.Join(o.req.Context, file)
 		}

@@ -55,8 +55,3 @@ func (v *refusedValue) Set(string) error {
 	v.to.given = append(v.to.given, refusal{v.name, v.reason})
 	return nil
 }
-
-// NoRuntimeFlags refuses --runtime-flag.
-func NoRuntimeFlags() error {
-	return errdef.Newf(errdef.ErrUnsupported, "--runtime-flag is not supported: the options of the runtime are the builder's to choose")
-}

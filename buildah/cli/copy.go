@@ -44,7 +44,7 @@ func (o *copyFlags) options() (registry.Options, cliout.Progress, error) {
 
 func newPull(a *app) *cobra.Command {
 	o, policy := &copyFlags{}, ""
-	var removeSignatures bool
+	var removeSignatures, allTags bool
 	var platform cliflag.Platform
 	var decryption cliflag.Decryption
 	cmd := &cobra.Command{
@@ -82,17 +82,28 @@ specified, the image with the 'latest' tag (if it exists) is pulled.`,
 			}
 			ctx, stop := cliout.Interruptible(cmd.Context())
 			defer stop()
-			id, err := imgcopy.Pull(ctx, st, cfg, args[0], p)
-			if err != nil {
-				return err
+			names := args
+			if allTags {
+				if names, err = imgcopy.AllTags(ctx, cfg, args[0], p); err != nil {
+					return err
+				}
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), id)
-			return err
+			for _, name := range names {
+				id, err := imgcopy.Pull(ctx, st, cfg, name, p)
+				if err != nil {
+					return err
+				}
+				if _, err := fmt.Fprintln(cmd.OutOrStdout(), id); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
 	o.bind(cmd, "pull")
 	platform.Bind(cmd.Flags())
 	decryption.Bind(cmd.Flags())
+	cmd.Flags().BoolVarP(&allTags, "all-tags", "a", false, "download all tagged images in the repository")
 	cmd.Flags().BoolVar(&removeSignatures, "remove-signatures", false, "don't copy signatures when pulling image")
 	cmd.Flags().StringVar(&policy, "policy", imgcopy.PullMissing, "missing, always, ifnewer, or never.")
 	return cmd
@@ -105,7 +116,7 @@ func newPush(a *app) *cobra.Command {
 	var digestFile cliflag.DigestFile
 	var sign cliflag.Sign
 	var encryption cliflag.Encryption
-	var all, remove bool
+	var all, remove, plain bool
 	cmd := &cobra.Command{
 		Use:     "push IMAGE [DESTINATION]",
 		Short:   "Push an image to a specified destination",
@@ -124,6 +135,10 @@ func newPush(a *app) *cobra.Command {
 			if p.Sign, err = sign.Value(); err != nil {
 				return err
 			}
+			if plain && (compression.Format != "" || compression.Level != 0) {
+				return errdef.Newf(errdef.ErrInvalid, "--disable-compression can't be used with --compression-format or --compression-level")
+			}
+			p.Plain = plain
 			p.CompressFormat, p.CompressLevel, p.ForceCompress = compression.Format, compression.Level, compression.Force
 			if p.Registry, p.Progress, err = o.options(); err != nil {
 				return err
@@ -151,6 +166,7 @@ func newPush(a *app) *cobra.Command {
 	}
 	o.bind(cmd, "push")
 	cmd.Flags().BoolVar(&all, "all", false, "push all of the images referenced by the manifest list")
+	cmd.Flags().BoolVarP(&plain, "disable-compression", "D", false, "don't compress layers")
 	cmd.Flags().BoolVar(&remove, "rm", false, "remove the manifest list or image if push succeeds")
 	format.Bind(cmd.Flags())
 	compression.Bind(cmd.Flags())

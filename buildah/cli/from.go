@@ -113,7 +113,7 @@ func (a *app) work(r *build.WorkRequest, run func() error) error {
 		return err
 	}
 	defer st.Close()
-	rt, err := a.openRuntime(cfg)
+	rt, err := a.openRuntime(cfg, a.runtimeFlags)
 	if err != nil {
 		return err
 	}

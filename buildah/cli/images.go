@@ -13,15 +13,16 @@ import (
 )
 
 type imagesFlags struct {
-	all, digests, json, noTrunc, noHeading, quiet bool
-	format                                        string
+	all, digests, json, noTrunc, noHeading, quiet, history bool
+	format                                                 string
+	filters                                                []string
 }
 
 // imageRow is a line of the list; templates name its fields.
 type imageRow struct {
-	Name, Tag, ID, Digest, Size, CreatedAt string
-	CreatedAtRaw                           time.Time
-	ReadOnly                               bool
+	Name, Tag, ID, Digest, Size, CreatedAt, History string
+	CreatedAtRaw                                    time.Time
+	ReadOnly                                        bool
 }
 
 // imageJSON is an image of --json.
@@ -51,6 +52,8 @@ func newImages(a *app) *cobra.Command {
 	f.BoolVarP(&o.all, "all", "a", false, "show all images, including intermediate images from a build")
 	f.BoolVar(&o.digests, "digests", false, "show digests")
 	f.StringVar(&o.format, "format", "", "pretty-print images using a Go template")
+	f.StringSliceVarP(&o.filters, "filter", "f", nil, "filter output based on conditions provided")
+	f.BoolVar(&o.history, "history", false, "display the image name history")
 	f.BoolVar(&o.json, "json", false, "output in JSON format")
 	f.BoolVar(&o.noTrunc, "no-trunc", false, "do not truncate output")
 	f.BoolVarP(&o.noHeading, "noheading", "n", false, "do not print column headings")
@@ -68,14 +71,21 @@ func runImages(cmd *cobra.Command, a *app, o *imagesFlags, args []string) error 
 	if err != nil {
 		return err
 	}
+	filter, err := newImageFilter(st, cfg, o.filters)
+	if err != nil {
+		return err
+	}
 	if len(args) > 0 {
 		image, err := imgcopy.ResolveLocal(st, cfg, args[0])
 		if err != nil {
 			return err
 		}
 		images = []store.Image{image}
-	} else if !o.all {
+	} else if !o.all && !filter.intermediate {
 		images = topmost(st, images)
+	}
+	if images, err = filter.keep(images); err != nil {
+		return err
 	}
 	slices.SortStableFunc(images, func(a, b store.Image) int { return b.Created.Compare(a.Created) })
 	sizes, err := st.ImageSizes()
@@ -92,6 +102,9 @@ func runImages(cmd *cobra.Command, a *app, o *imagesFlags, args []string) error 
 	table := "table {{.Name}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedAt}}\t{{.Size}}"
 	if o.digests {
 		table = "table {{.Name}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedAt}}\t{{.Size}}"
+	}
+	if o.history {
+		table += "\t{{.History}}"
 	}
 	headers := map[string]string{"Name": "REPOSITORY", "ID": "IMAGE ID", "CreatedAt": "CREATED"}
 	return cliout.Rows(cmd.OutOrStdout(), o.format, table, headers, rows, cliout.RowsOptions{NoHeading: o.noHeading, Name: "images"})
@@ -144,7 +157,7 @@ func (o *imagesFlags) rows(images []store.Image, sizes map[string]int64) []image
 	for _, image := range images {
 		row := imageRow{
 			Name: "<none>", Tag: "<none>", ID: o.id(image.ID), Digest: image.Digest.String(), ReadOnly: image.ReadOnly,
-			Size: cliout.HumanSize(sizes[image.ID]), CreatedAt: cliout.Ago(image.Created), CreatedAtRaw: image.Created,
+			Size: cliout.HumanSize(sizes[image.ID]), CreatedAt: cliout.Ago(image.Created), CreatedAtRaw: image.Created, History: strings.Join(image.NamesHistory, ", "),
 		}
 		if len(image.Names) == 0 || o.quiet {
 			rows = append(rows, row)

@@ -24,6 +24,9 @@ type app struct {
 	root, runRoot, imageStore, storageDriver string
 	storageOpts                              []string
 	runtime                                  string // of RUN, "" as configured
+	runtimeFlags                             []string
+	cgroupManager, registriesDir, aliases    string
+	logLevel                                 string
 	registriesConf                           string
 	transient                                bool
 }
@@ -43,6 +46,10 @@ func NewRoot() *cobra.Command {
 	f.StringVar(&a.imageStore, "imagestore", "", "storage imagestore dir")
 	f.StringVar(&a.storageDriver, "storage-driver", "", "storage-driver")
 	f.StringVar(&a.registriesConf, "registries-conf", "", "path to registries.conf file (not usually used)")
+	f.StringVar(&a.registriesDir, "registries-conf-dir", "", "path to registries.conf.d directory (not usually used)")
+	f.StringVar(&a.aliases, "short-name-alias-conf", "", "path to short name alias cache file (not usually used)")
+	f.StringVar(&a.cgroupManager, "cgroup-manager", "cgroupfs", "cgroup manager")
+	f.StringVar(&a.logLevel, "log-level", "warn", `the log level to be used, one of "trace", "debug", "info", "warn", "error", "fatal", or "panic"`)
 	f.BoolVar(&a.transient, "transient-store", false, "store some container metadata in non-persistent storage")
 	f.StringSliceVar(&a.storageOpts, "storage-opt", nil, "storage driver option")
 	root.AddCommand(newAdd(a), newBuild(a), newCommit(a), newConfig(a), newContainers(a), newCopy(a), newFrom(a), newImages(a), newInfo(a),
@@ -56,7 +63,7 @@ func NewRoot() *cobra.Command {
 
 // config loads the configuration, the global options put over it.
 func (a *app) config() (*config.Config, error) {
-	o := config.Options{Getenv: a.getenv}
+	o := config.Options{Getenv: a.getenv, RegistriesDir: a.registriesDir, AliasFile: a.aliases}
 	if userns.Rootless() {
 		o.User = &config.User{UID: userns.RealUID(), Home: userns.Home()}
 	}
@@ -77,6 +84,13 @@ func (a *app) config() (*config.Config, error) {
 		if over.asked != "" {
 			*over.value = over.asked
 		}
+	}
+	switch a.cgroupManager {
+	case "cgroupfs":
+	case "systemd":
+		return nil, errdef.Newf(errdef.ErrUnsupported, "--cgroup-manager=systemd is not supported: what RUN starts is put into control groups directly")
+	default:
+		return nil, errdef.Newf(errdef.ErrInvalid, "unknown cgroup manager %q: choose cgroupfs", a.cgroupManager)
 	}
 	c.Storage.TransientStore = c.Storage.TransientStore || a.transient
 	if len(a.storageOpts) > 0 {
@@ -112,8 +126,8 @@ func (a *app) open() (*store.Store, *config.Config, error) {
 	st, err := store.Open(store.Options{
 		GraphRoot: c.Storage.GraphRoot, RunRoot: c.Storage.RunRoot, Driver: c.Storage.Driver,
 		DriverOptions: c.Storage.DriverOptions, ImageStore: c.Storage.ImageStore,
-		TransientStore: c.Storage.TransientStore,
-		Warn:           func(msg string) { cliout.Warn(os.Stderr, "%s", msg) },
+		TransientStore: c.Storage.TransientStore, Log: os.Stderr, LogLevel: a.logLevel,
+		Warn: func(msg string) { cliout.Warn(os.Stderr, "%s", msg) },
 	})
 	if err != nil {
 		return nil, nil, err
@@ -123,12 +137,12 @@ func (a *app) open() (*store.Store, *config.Config, error) {
 
 // openRuntime opens the engine that RUN uses; its state lies on the store's
 // run root.
-func (a *app) openRuntime(c *config.Config) (runtime.Runtime, error) {
+func (a *app) openRuntime(c *config.Config, flags []string) (runtime.Runtime, error) {
 	name := a.runtime
 	if name == "" {
 		name = c.Engine.Runtime
 	}
-	rt, err := runtime.Open(name, filepath.Join(c.Storage.RunRoot, "build-runtime"), runtime.Options{CgroupParent: "/buildah"})
+	rt, err := runtime.Open(name, filepath.Join(c.Storage.RunRoot, "build-runtime"), runtime.Options{CgroupParent: "/buildah", Flags: flags})
 	if err != nil {
 		return nil, fmt.Errorf("open runtime %q: %w", name, err)
 	}

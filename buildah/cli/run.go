@@ -14,11 +14,10 @@ import (
 )
 
 type runFlags struct {
-	work         build.WorkRequest
-	run          build.RunRequest
-	flags        buildcmd.RunFlags
-	runtimeFlags []string
-	noPivot      bool
+	work    build.WorkRequest
+	run     build.RunRequest
+	flags   buildcmd.RunFlags
+	noPivot bool
 }
 
 func newRun(a *app) *cobra.Command {
@@ -57,7 +56,7 @@ buildah run --volume /path/on/host:/path/in/container:ro,z containerID /bin/sh`,
 	f.BoolVar(&o.work.Run.NoHosts, "no-hosts", false, "do not override the /etc/hosts file within the container")
 	f.BoolVar(&o.noPivot, "no-pivot", false, "do not use pivot root to jail process inside rootfs")
 	f.StringVar(&a.runtime, "runtime", os.Getenv("BUILDAH_RUNTIME"), "`path` to an alternate OCI runtime")
-	f.StringSliceVar(&o.runtimeFlags, "runtime-flag", nil, "add global flags for the container runtime")
+	f.StringSliceVar(&a.runtimeFlags, "runtime-flag", nil, "add global flags for the container runtime")
 	f.BoolVarP(&o.run.Terminal, "terminal", "t", false, "allocate a pseudo-TTY in the container")
 	f.BoolVar(&o.run.Terminal, "tty", false, "allocate a pseudo-TTY in the container")
 	_ = f.MarkHidden("tty")
@@ -69,9 +68,6 @@ buildah run --volume /path/on/host:/path/in/container:ro,z containerID /bin/sh`,
 func runRun(cmd *cobra.Command, a *app, o *runFlags, container string, args []string) error {
 	if err := o.flags.Apply(&o.work.Run, &o.work.Network); err != nil {
 		return err
-	}
-	if len(o.runtimeFlags) > 0 {
-		return buildcmd.NoRuntimeFlags()
 	}
 	for i, kv := range o.run.Env {
 		o.run.Env[i] = fromEnvironment(kv)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docker/go-units"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"github.com/podsuite/podsuite/shared/errdef"
@@ -44,6 +45,9 @@ func (p *fileParser) copy(node *parser.Node, add bool) (Instruction, error) {
 		return nil, stepError(node, c.Keyword()+" requires at least two arguments")
 	}
 	c.Dest = words[len(words)-1]
+	if c.Checksum != "" && !slices.ContainsFunc(words[:len(words)-1], IsRemote) {
+		return nil, p.at(node, "ADD --checksum: a checksum requires HTTP(S) or Git sources")
+	}
 	c.Heredocs = heredocs(node)
 	for _, word := range words[:len(words)-1] {
 		if doc, _ := parser.ParseHeredoc(word); doc != nil && len(c.Heredocs) > 0 {
@@ -239,7 +243,7 @@ func (m *Mount) set(key, value string, hasValue bool) string {
 	case "gid":
 		m.GID, err = strconv.Atoi(value)
 	case "size":
-		m.Size, err = strconv.ParseInt(value, 10, 64)
+		m.Size, err = units.RAMInBytes(value)
 	case "z", "relabel":
 	default:
 		return "unknown key"

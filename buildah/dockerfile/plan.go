@@ -24,6 +24,7 @@ type Plan struct {
 	File   *File
 	Args   Vars            // global arguments, expanded
 	Stages []*PlannedStage // in the order of the file; the target is the last
+	All    []*PlannedStage // with those that the target doesn't need, by index
 	Total  int             // stages of the file up to the target
 }
 
@@ -64,7 +65,7 @@ func (f *File) Plan(opts PlanOptions) (*Plan, error) {
 			all[stage.Parent].Committed = true
 		}
 	}
-	plan.Total = target + 1
+	plan.All, plan.Total = all, target+1
 	return plan, nil
 }
 

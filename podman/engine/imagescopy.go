@@ -8,7 +8,6 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/ref"
-	"github.com/podsuite/podsuite/shared/registry"
 )
 
 // PullImage makes the image that name stands for part of the store and gives
@@ -54,31 +53,14 @@ func (e *Engine) platformMismatch(id string, want v1.Platform) (string, error) {
 // PullAllTags pulls every tag of a repository and gives the images' IDs, each
 // once.
 func (e *Engine) PullAllTags(ctx context.Context, name string, o imgcopy.PullOptions) ([]string, error) {
-	n, err := parseName("parsing reference", name)
-	switch {
-	case err != nil:
-		return nil, err
-	case n.Tag != "" || n.Digest != "":
-		return nil, errdef.Newf(errdef.ErrInvalid, "pull all tags of %q: give the repository without a tag", name)
-	}
-	candidates, err := imgcopy.ResolveRemote(ctx, e.Config, n, o.Choose)
-	if err != nil {
-		return nil, err
-	}
-	repository := candidates.Names[0].Repository()
-	client, err := registry.Open(e.Config, repository, o.Registry)
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	tags, err := client.Tags(ctx)
+	names, err := imgcopy.AllTags(ctx, e.Config, name, o)
 	if err != nil {
 		return nil, err
 	}
 	var ids []string
 	seen := map[string]bool{}
-	for _, tag := range tags {
-		id, _, err := e.PullImage(ctx, repository.WithTag(tag).String(), o)
+	for _, tagged := range names {
+		id, _, err := e.PullImage(ctx, tagged, o)
 		if err != nil {
 			return ids, err
 		}

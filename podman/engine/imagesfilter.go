@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -204,21 +203,7 @@ func parseUntil(s string) (time.Time, error) {
 	return at, nil
 }
 
-// matchReference tells whether one of the image's names, whole or without
-// registry, tag or digest, matches the pattern (path.Match).
+// matchReference tells whether one of the image's names matches the pattern.
 func matchReference(pattern string, img *store.Image) bool {
-	for _, name := range slices.Concat(img.Names, repoDigests(img)) {
-		n, err := ref.Parse(name)
-		if err != nil {
-			continue
-		}
-		short := n
-		short.Domain = ""
-		for _, form := range []string{n.String(), n.Repository().String(), short.String(), short.Repository().String(), n.Familiar(), n.Repository().Familiar(), path.Base(n.Path)} {
-			if ok, err := path.Match(pattern, form); ok && err == nil {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(slices.Concat(img.Names, repoDigests(img)), func(name string) bool { return ref.Matches(name, pattern) })
 }

@@ -16,6 +16,9 @@ import (
 // recordedAliases is the file in which answers to the question whose image a
 // short name means are kept. It overrides the aliases of registries.conf.
 func (c *Config) recordedAliases() string {
+	if c.places.aliasFile != "" {
+		return c.places.aliasFile
+	}
 	if !c.Rootless {
 		return c.system("/var/cache/containers/short-name-aliases.conf")
 	}

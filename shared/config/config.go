@@ -26,6 +26,11 @@ type Options struct {
 	// others but the override: absolute paths or names in the module
 	// directories.
 	Modules []string
+	// RegistriesDir, unless empty, stands for the directories of drop-ins of
+	// registries.conf.
+	RegistriesDir string
+	// AliasFile, unless empty, stands for the file of recorded short names.
+	AliasFile string
 }
 
 // Config is what the configuration files and their defaults come to.
@@ -51,6 +56,7 @@ type Config struct {
 
 	env    func(string) string
 	prefix string
+	places struct{ registriesDir, aliasFile string } // asked for instead of the usual ones
 
 	registriesOnce sync.Once
 	registries     *Registries
@@ -62,6 +68,7 @@ type Config struct {
 // nothing for it and is not stopped by a mistake in it.
 func Load(opts Options) (*Config, error) {
 	c := &Config{env: opts.Getenv, prefix: opts.Prefix, UID: os.Getuid()}
+	c.places.registriesDir, c.places.aliasFile = opts.RegistriesDir, opts.AliasFile
 	if c.env == nil {
 		c.env = os.Getenv
 	}

@@ -103,6 +103,9 @@ func (c *Config) registriesFiles() ([]string, error) {
 	default:
 		main = c.system("/usr/share/containers/registries.conf")
 	}
+	if c.places.registriesDir != "" {
+		return withDropIns([]string{main}, []string{c.places.registriesDir})
+	}
 	return withDropIns([]string{main}, []string{filepath.Join(etc, "registries.conf.d"), filepath.Join(own, "registries.conf.d")})
 }
 

@@ -23,6 +23,7 @@ type PushOptions struct {
 	CompressLevel  int
 	ForceCompress  bool
 	Compress       bool // for the dir transport
+	Plain          bool // layers are not compressed
 	Sign           SignOptions
 	Encrypt        EncryptOptions
 	Registry       registry.Options // Retries 0 means as configured, below 0 none
@@ -75,7 +76,7 @@ func PushTo(st *store.Store, cfg *config.Config, img store.Image, name, destinat
 	return dst, Options{
 		Sign: o.Sign, Encrypt: o.Encrypt,
 		Source: t, Destination: t, Format: o.Format, CompressFormat: o.CompressFormat, CompressLevel: o.CompressLevel,
-		ForceCompress: o.ForceCompress, Compress: o.Compress, Parallel: o.Parallel, Retries: retries(cfg, o.Registry), Progress: o.Progress,
+		ForceCompress: o.ForceCompress, Compress: o.Compress, Decompress: o.Plain, Parallel: o.Parallel, Retries: retries(cfg, o.Registry), Progress: o.Progress,
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package ref
 
 import (
+	"path"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -260,3 +261,20 @@ func isHex64(s string) bool { return len(s) == 64 && IsHex(s) }
 // IsHex tells whether s is a non-empty lower-case hexadecimal string, as IDs
 // and their prefixes are.
 func IsHex(s string) bool { return s != "" && strings.Trim(s, "0123456789abcdef") == "" }
+
+// Matches tells whether the name, whole or without registry, tag or digest,
+// matches the pattern of path.Match.
+func Matches(name, pattern string) bool {
+	n, err := Parse(name)
+	if err != nil {
+		return false
+	}
+	short := n
+	short.Domain = ""
+	for _, form := range []string{n.String(), n.Repository().String(), short.String(), short.Repository().String(), n.Familiar(), n.Repository().Familiar(), path.Base(n.Path)} {
+		if ok, err := path.Match(pattern, form); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}

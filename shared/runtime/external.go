@@ -48,6 +48,9 @@ func (e *external) command(ctx context.Context, logFile string, args ...string) 
 	if logFile != "" {
 		all = append(all, "--log", logFile, "--log-format", "json")
 	}
+	for _, flag := range e.opts.Flags {
+		all = append(all, "--"+flag)
+	}
 	return exec.CommandContext(ctx, e.path, append(all, args...)...)
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/podsuite/podsuite/shared/errdef"
 )
 
 // IO is what a container process reads and writes. The files go straight to
@@ -83,6 +85,9 @@ type Options struct {
 	NoKeyring bool
 	// Debug lets the engine log all it does.
 	Debug bool
+	// Flags are further global options of an external engine, without the
+	// leading dashes: "log-format=json". The built-in one has none.
+	Flags []string
 }
 
 // Open gives the engine called name: "" or "builtin" for the one built in,
@@ -93,6 +98,9 @@ func Open(name, stateDir string, opts Options) (Runtime, error) {
 		opts.CgroupParent = defaultCgroupParent
 	}
 	if name == "" || name == "builtin" {
+		if len(opts.Flags) > 0 {
+			return nil, errdef.Newf(errdef.ErrUnsupported, "runtime flag %q: the built-in runtime has none; choose another with --runtime", opts.Flags[0])
+		}
 		return newBuiltin(stateDir, opts), nil
 	}
 	return newExternal(name, stateDir, opts)

@@ -41,6 +41,8 @@ type Options struct {
 	// when it is nil. The library logs through a process-wide logger, so the
 	// last store that is opened decides.
 	Log io.Writer
+	// LogLevel is the least level that is logged, by its name; "" is "info".
+	LogLevel string
 }
 
 // MaybeInit must be the first call of every program that opens a store: the
@@ -91,6 +93,13 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("open store %q: %w", o.GraphRoot, err)
 	}
 	logrus.SetOutput(o.Log)
+	if o.LogLevel != "" {
+		level, err := logrus.ParseLevel(o.LogLevel)
+		if err != nil {
+			return nil, errdef.Newf(errdef.ErrInvalid, "log level %q is not supported: choose from: trace, debug, info, warn, error, fatal or panic", o.LogLevel)
+		}
+		logrus.SetLevel(level)
+	}
 	lib, err := storage.GetStore(types.StoreOptions{
 		GraphRoot:          o.GraphRoot,
 		RunRoot:            o.RunRoot,

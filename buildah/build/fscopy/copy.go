@@ -24,8 +24,9 @@ type Owner struct{ UID, GID int }
 type Options struct {
 	Dest        string     // in the root; "/" at the end makes it a directory
 	Chown       *Owner     // of everything that is copied; nil keeps the sources' owners
+	OwnArchives bool       // Chown is for what archives hold, too
 	DirOwner    Owner      // of directories that have to be made on the way
-	Chmod       *uint32    // permissions of everything that is copied; nil keeps the sources'
+	Chmod       Chmod      // permissions of everything that is copied; nil keeps the sources'
 	StripSetID  bool       // drop set-user-ID and set-group-ID bits
 	Extract     bool       // unpack archives instead of copying them
 	Itself      bool       // a directory's own owner, mode and times come with what is in it
@@ -112,7 +113,7 @@ func (c *copier) all(sources []Source) error {
 		s := &sources[i]
 		target := dest
 		if c.o.Parents {
-			target = path.Join(dest, s.Name)
+			target = path.Join(dest, strings.Join(strings.Split(s.Name, "/")[s.Pivot:], "/"))
 			if exists, isDir, err = c.stat(target); err != nil {
 				return err
 			}
@@ -329,7 +330,7 @@ func (c *copier) owner(e *Entry) Owner {
 func (c *copier) mode(e *Entry) uint32 {
 	mode := e.Stat.Mode & 0o7777
 	if c.o.Chmod != nil {
-		return *c.o.Chmod
+		return c.o.Chmod(mode, e.IsDir())
 	}
 	if c.o.StripSetID && !e.IsDir() {
 		mode &^= unix.S_ISUID | unix.S_ISGID

@@ -54,11 +54,3 @@ func (i *Ignore) match(path string, parent state) (bool, state, error) {
 
 // prunes tells whether a directory that is left out can be passed over whole.
 func (i *Ignore) prunes() bool { return !i.matcher.Exclusions() }
-
-// With leaves out more.
-func (i *Ignore) With(patterns []string) (*Ignore, error) {
-	if i == nil {
-		return NewIgnore("--exclude", patterns)
-	}
-	return NewIgnore(i.name, append(append([]string{}, i.patterns...), patterns...))
-}

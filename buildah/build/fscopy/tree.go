@@ -18,6 +18,9 @@ import (
 type Tree struct {
 	Dir    string  // as it shows in messages
 	Ignore *Ignore // paths that do not exist for a copy
+	// Exclude are those of the copy's own: paths below each source, and names
+	// of sources that are files.
+	Exclude *Ignore
 
 	root *os.File
 }
@@ -39,6 +42,7 @@ func (e *Entry) IsRegular() bool { return e.Stat.Mode&unix.S_IFMT == unix.S_IFRE
 // Source is what one argument of COPY stands for.
 type Source struct {
 	Name    string  // as asked for, below the tree
+	Pivot   int     // how many of its elements stood before "/./"
 	Entries []Entry // the first is the source itself, a directory comes before what is in it
 }
 
@@ -81,12 +85,13 @@ func (t *Tree) List(patterns []string) ([]Source, error) {
 				filtered++
 				continue
 			}
+			source.Pivot = pivot(pattern)
 			sources = append(sources, *source)
 		}
 		if filtered > 0 && filtered == len(names) {
 			missing = errdef.Newf(errdef.ErrNotFound,
 				"no items matching glob %q copied (%d filtered out using %s): no such file or directory",
-				path.Join(t.Dir, pattern), filtered, t.Ignore.name)
+				path.Join(t.Dir, pattern), filtered, t.left())
 			if !hasWildcard(pattern) {
 				return nil, missing
 			}
@@ -96,6 +101,14 @@ func (t *Tree) List(patterns []string) ([]Source, error) {
 		return nil, missing
 	}
 	return sources, nil
+}
+
+// left is what leaves files out, for messages.
+func (t *Tree) left() string {
+	if t.Ignore == nil {
+		return t.Exclude.name
+	}
+	return t.Ignore.name
 }
 
 func (t *Tree) missing(pattern string) error {
@@ -109,6 +122,15 @@ func (t *Tree) missing(pattern string) error {
 	}
 	return errdef.Newf(errdef.ErrNotFound, "checking on sources under %q: %scopier: stat: %s: no such file or directory",
 		t.Dir, text, shown)
+}
+
+// pivot counts the elements before the first "." inside of a pattern.
+func pivot(pattern string) int {
+	before, _, ok := strings.Cut(strings.TrimLeft(pattern, "./"), "/./")
+	if before = clean(before); !ok || before == "" {
+		return 0
+	}
+	return strings.Count(before, "/") + 1
 }
 
 func hasWildcard(pattern string) bool { return strings.ContainsAny(pattern, `*?[\`) }
@@ -186,6 +208,9 @@ func (t *Tree) globDir(dir, part string) ([]string, error) {
 		return nil, err
 	}
 	slices.Sort(names)
+	if part == "**" {
+		return t.below(dir, names)
+	}
 	var matched []string
 	for _, name := range names {
 		ok, err := path.Match(part, name)
@@ -195,6 +220,27 @@ func (t *Tree) globDir(dir, part string) ([]string, error) {
 		if ok {
 			matched = append(matched, path.Join(dir, name))
 		}
+	}
+	return matched, nil
+}
+
+// below is a directory with all directories that are in it: what "**" matches.
+func (t *Tree) below(dir string, names []string) ([]string, error) {
+	matched := []string{dir}
+	for _, name := range names {
+		at := path.Join(dir, name)
+		f, err := t.open(at, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, true)
+		if err != nil {
+			continue // no directory
+		}
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+		more, err := t.globDir(at, "**")
+		if err != nil {
+			return nil, err
+		}
+		matched = append(matched, more...)
 	}
 	return matched, nil
 }
@@ -221,6 +267,12 @@ func (t *Tree) list(name string) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !entry.IsDir() && !excluded {
+		excluded, _, err = t.Exclude.match(path.Base(name), state{})
+		if err != nil {
+			return nil, err
+		}
+	}
 	if excluded && (!entry.IsDir() || t.Ignore.prunes()) {
 		return nil, nil
 	}
@@ -230,7 +282,7 @@ func (t *Tree) list(name string) (*Source, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open %q under %q: %w", name, t.Dir, err)
 		}
-		if err := l.dir(dir, name, matched); err != nil {
+		if err := l.dir(dir, name, states{ignore: matched}); err != nil {
 			return nil, err
 		}
 		if excluded && len(l.source.Entries) == 1 {
@@ -264,6 +316,9 @@ func (i *Ignore) matchFrom(name string) (bool, state, error) {
 	return excluded, matched, nil
 }
 
+// states is what is known of a directory when its entries are matched.
+type states struct{ ignore, exclude state }
+
 type lister struct {
 	tree   *Tree
 	source *Source
@@ -271,7 +326,7 @@ type lister struct {
 
 // dir appends what is in a directory and closes it. Directories that are left
 // out stay if something in them is brought back.
-func (l *lister) dir(f *os.File, at string, parent state) error {
+func (l *lister) dir(f *os.File, at string, parent states) error {
 	defer f.Close()
 	names, err := f.Readdirnames(-1)
 	if err != nil {
@@ -284,11 +339,12 @@ func (l *lister) dir(f *os.File, at string, parent state) error {
 		if err := unix.Fstatat(fd, name, &entry.Stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return fmt.Errorf("stat %q: %w", path.Join(l.tree.Dir, entry.Path), err)
 		}
-		excluded, matched, err := l.tree.Ignore.match(entry.Path, parent)
+		ignored, matched, err := l.match(entry.Path, parent)
 		if err != nil {
 			return err
 		}
-		if excluded && (!entry.IsDir() || l.tree.Ignore.prunes()) {
+		excluded := ignored.any()
+		if excluded && (!entry.IsDir() || ignored.whole) {
 			continue
 		}
 		if err := l.add(fd, name, entry, excluded, matched); err != nil {
@@ -298,7 +354,25 @@ func (l *lister) dir(f *os.File, at string, parent state) error {
 	return nil
 }
 
-func (l *lister) add(fd int, name string, entry Entry, excluded bool, matched state) error {
+// verdict is what the patterns say of a path.
+type verdict struct {
+	ignored, excluded bool
+	whole             bool // nothing below it is brought back
+}
+
+func (v verdict) any() bool { return v.ignored || v.excluded }
+
+func (l *lister) match(name string, parent states) (v verdict, matched states, err error) {
+	if v.ignored, matched.ignore, err = l.tree.Ignore.match(name, parent.ignore); err != nil {
+		return v, matched, err
+	}
+	below := strings.TrimPrefix(strings.TrimPrefix(name, l.source.Name), "/")
+	v.excluded, matched.exclude, err = l.tree.Exclude.match(below, parent.exclude)
+	v.whole = v.ignored && l.tree.Ignore.prunes() || v.excluded && l.tree.Exclude.prunes()
+	return v, matched, err
+}
+
+func (l *lister) add(fd int, name string, entry Entry, excluded bool, matched states) error {
 	switch entry.Stat.Mode & unix.S_IFMT {
 	case unix.S_IFSOCK:
 		return nil

@@ -85,6 +85,9 @@ func (c *copier) extract(s *Source, target string) error {
 	}
 	defer done()
 	x := &extractor{c: c, top: top}
+	if c.o.OwnArchives {
+		x.owner = c.o.Chown
+	}
 	header, err := x.all(r)
 	if err != nil {
 		return fmt.Errorf("unpack %q of archive %q: %w", entryName(header), s.Name, err)

@@ -23,8 +23,8 @@ func NewBuild(a *app.App) *cobra.Command {
 			}
 			return e.Store, e.Config, nil
 		},
-		Runtime: func(c *config.Config) (runtime.Runtime, error) {
-			rt, err := runtime.Open(c.Engine.Runtime, filepath.Join(c.Storage.RunRoot, "build-runtime"), runtime.Options{CgroupParent: "/buildah"})
+		Runtime: func(c *config.Config, flags []string) (runtime.Runtime, error) {
+			rt, err := runtime.Open(c.Engine.Runtime, filepath.Join(c.Storage.RunRoot, "build-runtime"), runtime.Options{CgroupParent: "/buildah", Flags: flags})
 			if err != nil {
 				return nil, err
 			}
