@@ -130,7 +130,7 @@ func (e *Engine) addSecrets(c *container.Config, spec *specs.Spec) (err error) {
 	}
 	dir := filepath.Join(e.Store.ContainerRunDir(c.ID), secretsDir)
 	inside := filepath.Join(dir, "run") // what appears in secretsMount
-	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(inside, 0o755)); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(inside, 0o755), e.giveToRoot(c, inside)); err != nil {
 		return fmt.Errorf("write secrets: %w", err)
 	}
 	options := []string{"bind", "rprivate", "nosuid", "nodev", "noexec"}
@@ -147,15 +147,15 @@ func (e *Engine) addSecrets(c *container.Config, spec *specs.Spec) (err error) {
 			spec.Mounts = append(spec.Mounts, specs.Mount{Destination: secretsMount, Type: "bind", Source: inside, Options: options})
 			mounted = true
 		}
-		if err := e.writeSecret(c.ID, &s, at); err != nil {
+		if err := e.writeSecret(c, &s, at); err != nil {
 			return fmt.Errorf("write secret %s: %w", s.Name, err)
 		}
 	}
 	return nil
 }
 
-func (e *Engine) writeSecret(id string, s *container.Secret, at string) error {
-	data, err := e.Store.ContainerData(id, container.SecretKey(s.ID))
+func (e *Engine) writeSecret(c *container.Config, s *container.Secret, at string) error {
+	data, err := e.Store.ContainerData(c.ID, container.SecretKey(s.ID))
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (e *Engine) writeSecret(id string, s *container.Secret, at string) error {
 	if err := os.WriteFile(at, data, 0o600); err != nil {
 		return err
 	}
-	if err := os.Chown(at, int(s.UID), int(s.GID)); err != nil {
+	if err := e.chownAs(c, at, int(s.UID), int(s.GID)); err != nil {
 		return err
 	}
 	return os.Chmod(at, os.FileMode(s.Mode&0o777))

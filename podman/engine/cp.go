@@ -16,6 +16,7 @@ import (
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/rootfs"
+	"github.com/podsuite/podsuite/shared/userns"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,6 +37,7 @@ type end struct {
 	asked     string // the path as it was given
 	container *container.Config
 	root      string // a directory that is the end's root while it is open
+	maps      userns.Maps
 	view      *view
 }
 
@@ -163,6 +165,9 @@ func (e *Engine) openEnd(x *end) (release func(), err error) {
 	if x.container, err = e.configuration(found.ID); err == nil {
 		x.view, err = e.openView(x.container)
 	}
+	if err == nil {
+		x.maps, err = e.idMaps(x.container)
+	}
 	if err != nil {
 		release()
 		return nil, err
@@ -198,7 +203,7 @@ func copyIn(ctx context.Context, req CopyRequest, to *end, owner func() (*fscopy
 	if !info.IsDir() {
 		return errdef.Newf(errdef.ErrInvalid, "destination must be a directory when copying from stdin")
 	}
-	o := fscopy.Options{Dest: to.path, KeepKind: !req.Overwrite, Overwrite: req.Overwrite}
+	o := fscopy.Options{Dest: to.path, KeepKind: !req.Overwrite, Overwrite: req.Overwrite, Outside: to.maps.Host}
 	if o.Chown, err = owner(); err != nil {
 		return err
 	}
@@ -235,6 +240,7 @@ func (x *end) find() (*fscopy.Tree, *fscopy.Source, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open %q %s: %w", x.asked, x.where(), err)
 	}
+	tree.Inside = x.maps.Inside
 	source, err := tree.Find(x.path)
 	if isNotFound(err) {
 		err = x.missing()
@@ -278,7 +284,7 @@ func copyBetween(ctx context.Context, req CopyRequest, from, to *end, owner func
 		return err
 	}
 	defer tree.Close()
-	o := fscopy.Options{KeepKind: !req.Overwrite, Overwrite: req.Overwrite}
+	o := fscopy.Options{KeepKind: !req.Overwrite, Overwrite: req.Overwrite, Outside: to.maps.Host}
 	if to.name == "" {
 		// A program of a container's must not gain its new owner's rights.
 		o.StripSetID = true
@@ -358,6 +364,21 @@ func copyToSpecial(tree *fscopy.Tree, source *fscopy.Source, dest string) error 
 	return errors.Join(err, out.Close())
 }
 
+// rootTree opens the container's mounted root, with the owners that are seen
+// inside.
+func (e *Engine) rootTree(c *container.Config, root string) (*fscopy.Tree, error) {
+	maps, err := e.idMaps(c)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := fscopy.OpenTree(root, nil)
+	if err != nil {
+		return nil, err
+	}
+	tree.Inside = maps.Inside
+	return tree, nil
+}
+
 // Export writes the container's whole root file system as a tar, without what
 // is mounted in it.
 func (e *Engine) Export(ctx context.Context, nameOrID string, w io.Writer) error {
@@ -367,7 +388,7 @@ func (e *Engine) Export(ctx context.Context, nameOrID string, w io.Writer) error
 			return err
 		}
 		defer e.Store.Unmount(c.ID, false)
-		tree, err := fscopy.OpenTree(root, nil)
+		tree, err := e.rootTree(c, root)
 		if err != nil {
 			return fmt.Errorf("export container %q: %w", c.Name, err)
 		}

@@ -118,8 +118,13 @@ func (e *Engine) store(ctx context.Context, c *container.Config, image store.Ima
 	}
 	bigData[container.ConfigKey] = data
 	for {
-		_, err = e.Store.CreateContainer(store.NewContainer{ID: c.ID, Names: []string{c.Name}, ImageID: image.ID,
-			Metadata: string(metadata), Volatile: c.AutoRemove, BigData: bigData})
+		n := store.NewContainer{ID: c.ID, Names: []string{c.Name}, ImageID: image.ID, Metadata: string(metadata), Volatile: c.AutoRemove, BigData: bigData}
+		if c.UserNS.Mode == container.UserAuto {
+			n.Auto = &store.AutoIDs{Size: c.UserNS.Size, Least: c.UserNS.Least, Maps: c.UserNS.Maps}
+		} else if !c.UserNS.Maps.Identity() {
+			n.IDMaps = c.UserNS.Maps
+		}
+		_, err = e.Store.CreateContainer(n)
 		taken := new(store.ConflictError)
 		switch {
 		case !errors.As(err, &taken):
@@ -178,7 +183,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		return nil, err
 	}
 	steps := []func(*container.Config, *CreateRequest, *v1.Config) error{
-		e.setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, e.setNamespaces, e.setInit, setUsers, e.setHostname, e.setUmask, e.setSecrets, e.setRequires, e.setRun,
+		e.setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, e.setUserNS, e.setNamespaces, e.setInit, setUsers, e.setHostname, e.setUmask, e.setSecrets, e.setRequires, e.setRun,
 	}
 	for _, step := range steps {
 		if err := step(c, req, &file.Config); err != nil {

@@ -36,6 +36,7 @@ func (e *Engine) withDefaults(asked *CreateRequest) *CreateRequest {
 	}{{&req.LogDriver, conf.LogDriver}, {&req.PID, conf.PidNS}, {&req.IPC, conf.IPCNS}, {&req.UTS, conf.UTSNS}, {&req.DetachKeys, e.Config.Engine.DetachKeys}} {
 		*s.to = first(*s.to, s.from)
 	}
+	req.UserNS = req.configured(conf.UserNS)
 	req.Sysctl = addMissing(req.Sysctl, allowedSysctls(conf.DefaultSysctls, &req))
 	if conf.SeccompProfile != "" && !slices.ContainsFunc(req.SecurityOpt, func(o string) bool { return strings.HasPrefix(o, "seccomp") }) {
 		req.SecurityOpt = append(slices.Clone(req.SecurityOpt), "seccomp="+conf.SeccompProfile)

@@ -60,6 +60,9 @@ func (e *Engine) writeNetworkFiles(c *container.Config, status map[string]networ
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
+		if err := e.giveToRoot(c, filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -234,6 +234,7 @@ func (e *Engine) hostInfo(c *container.Config) *HostInfo {
 	if c.Security.Seccomp != "" {
 		h.SecurityOpt = append(h.SecurityOpt, "seccomp="+c.Security.Seccomp)
 	}
+	h.UsernsMode, h.IDMappings = e.userNSInfo(c)
 	for _, m := range c.Mounts {
 		if m.Type == "tmpfs" {
 			h.Tmpfs[m.Destination] = strings.Join(m.Options, ",")

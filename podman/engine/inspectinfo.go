@@ -230,6 +230,12 @@ type RestartInfo struct {
 	MaximumRetryCount uint
 }
 
+// IDMapsInfo are the maps of a user namespace, "CONTAINER_ID:HOST_ID:SIZE".
+type IDMapsInfo struct {
+	UidMap []string
+	GidMap []string
+}
+
 // HostInfo is what the host lets the container do.
 type HostInfo struct {
 	Binds                []string
@@ -266,6 +272,7 @@ type HostInfo struct {
 	Tmpfs                map[string]string
 	UTSMode              string
 	UsernsMode           string
+	IDMappings           *IDMapsInfo
 	ShmSize              int64
 	Runtime              string
 	ConsoleSize          [2]uint

@@ -81,14 +81,14 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 		return e.addPause(spec)
 	}
 	for i := range c.Mounts {
-		if err := e.addMount(c.ID, &c.Mounts[i], spec, root); err != nil {
+		if err := e.addMount(c, &c.Mounts[i], spec, root); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *Engine) addMount(id string, m *container.Mount, spec *specs.Spec, root string) error {
+func (e *Engine) addMount(c *container.Config, m *container.Mount, spec *specs.Spec, root string) error {
 	uid, gid := int(spec.Process.User.UID), int(spec.Process.User.GID)
 	switch m.Type {
 	case "bind":
@@ -96,18 +96,18 @@ func (e *Engine) addMount(id string, m *container.Mount, spec *specs.Spec, root 
 			return &errdef.Exit{Code: 125, Err: errdef.Newf(errdef.ErrNotFound, "statfs %s: no such file or directory", m.Source)}
 		}
 	case "volume":
-		if err := e.fillVolume(id, m, root, uid, gid); err != nil {
+		if err := e.fillVolume(c, m, root, uid, gid); err != nil {
 			return err
 		}
 	case "image":
-		return e.addImageMount(id, m, spec)
+		return e.addImageMount(c.ID, m, spec)
 	}
 	out := specs.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Kernel()}
 	if m.Type == "volume" {
 		out.Type = "bind"
 	}
 	if m.SubPath != "" {
-		at, err := e.pin(id, m.Source, m.SubPath)
+		at, err := e.pin(c.ID, m.Source, m.SubPath)
 		if err != nil {
 			return err
 		}
@@ -116,12 +116,12 @@ func (e *Engine) addMount(id string, m *container.Mount, spec *specs.Spec, root 
 	if m.Has("U") {
 		if m.Type == "tmpfs" {
 			out.Options = append(out.Options, fmt.Sprintf("uid=%d", uid), fmt.Sprintf("gid=%d", gid))
-		} else if err := chownTree(out.Source, uid, gid); err != nil {
+		} else if err := e.chownTree(c, out.Source, uid, gid); err != nil {
 			return err
 		}
 	}
 	if m.Has("O") {
-		return e.addOverlay(id, &out, m.Value("upperdir"), m.Value("workdir"), spec)
+		return e.addOverlay(c.ID, &out, m.Value("upperdir"), m.Value("workdir"), spec)
 	}
 	spec.Mounts = append(spec.Mounts, out)
 	return nil
@@ -130,14 +130,14 @@ func (e *Engine) addMount(id string, m *container.Mount, spec *specs.Spec, root 
 // fillVolume gives a volume that was never used the files that the image has
 // at its place, with the owner and mode of the directory there; where the image
 // has nothing, it is the process's own.
-func (e *Engine) fillVolume(id string, m *container.Mount, root string, uid, gid int) error {
+func (e *Engine) fillVolume(c *container.Config, m *container.Mount, root string, uid, gid int) error {
 	v, err := e.Volumes().Get(m.Name)
 	if err != nil {
 		return err
 	}
 	m.Source = v.Mountpoint
 	if v.NeedsMount() {
-		if err := e.withVolume(m.Name, func(v *volume.Volume) error { return e.holdVolume(v, id) }); err != nil {
+		if err := e.withVolume(m.Name, func(v *volume.Volume) error { return e.holdVolume(v, c.ID) }); err != nil {
 			return err
 		}
 	}
@@ -149,7 +149,7 @@ func (e *Engine) fillVolume(id string, m *container.Mount, root string, uid, gid
 		if isNotFound(err) {
 			err = nil
 			if v.UID == 0 && v.GID == 0 { // it was not made for somebody
-				err = os.Chown(v.Mountpoint, uid, gid)
+				err = e.chownAs(c, v.Mountpoint, uid, gid)
 			}
 		}
 		if err != nil {
@@ -162,7 +162,14 @@ func (e *Engine) fillVolume(id string, m *container.Mount, root string, uid, gid
 
 // chownTree gives the mounted directory to the container's user (:U). Links
 // are not followed.
-func chownTree(dir string, uid, gid int) error {
+func (e *Engine) chownTree(c *container.Config, dir string, uid, gid int) error {
+	maps, err := e.idMaps(c)
+	if err != nil {
+		return err
+	}
+	if uid, gid, err = maps.Host(uid, gid); err != nil {
+		return err
+	}
 	r, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("change the owner of %q: %w", dir, err)

@@ -38,7 +38,7 @@ func hostUser(name string) (rootfs.User, error) {
 
 // prepareUser finds whom the process runs as, and has the container's own
 // passwd and group files know them, with the host's users that were asked for.
-func prepareUser(c *container.Config, root string) (*processUser, error) {
+func (e *Engine) prepareUser(c *container.Config, root string) (*processUser, error) {
 	var lines string
 	for _, name := range c.HostUsers {
 		host, err := hostUser(name)
@@ -50,7 +50,7 @@ func prepareUser(c *container.Config, root string) (*processUser, error) {
 		}
 		lines += fmt.Sprintf("%s:*:%d:%d:%s:%s:/bin/sh\n", host.Name, host.UID, host.GID, host.Name, c.WorkDir)
 	}
-	if err := addLines(c, root, "passwd", lines); err != nil {
+	if err := e.addLines(c, root, "passwd", lines); err != nil {
 		return nil, err
 	}
 	user, err := lookupUser(root, c.User, c.Groups)
@@ -59,7 +59,7 @@ func prepareUser(c *container.Config, root string) (*processUser, error) {
 	}
 	if user.Name == "" && user.UID != 0 && !c.NoPasswd {
 		user.Name, user.Home = strconv.Itoa(int(user.UID)), c.WorkDir
-		if err := addLines(c, root, "passwd", passwdLine(c, user)); err != nil {
+		if err := e.addLines(c, root, "passwd", passwdLine(c, user)); err != nil {
 			return nil, err
 		}
 	}
@@ -69,7 +69,7 @@ func prepareUser(c *container.Config, root string) (*processUser, error) {
 		if err != nil || known {
 			return user, err
 		}
-		return user, addLines(c, root, "group", groupLine(c, user, group))
+		return user, e.addLines(c, root, "group", groupLine(c, user, group))
 	}
 	return user, nil
 }
@@ -88,7 +88,7 @@ func groupLine(c *container.Config, u *processUser, gid string) string {
 
 // addLines adds lines to a file in the container's /etc. What the user mounts
 // is left alone.
-func addLines(c *container.Config, root, name, lines string) error {
+func (e *Engine) addLines(c *container.Config, root, name, lines string) error {
 	const limit = 1 << 20
 	path := "/etc/" + name
 	if lines == "" || c.NoPasswd || c.Rootfs != "" && c.Security.ReadOnly || slices.ContainsFunc(c.Mounts, func(m container.Mount) bool { return m.Destination == "/etc" || m.Destination == path }) {
@@ -101,13 +101,18 @@ func addLines(c *container.Config, root, name, lines string) error {
 	if len(old) > 0 && old[len(old)-1] != '\n' {
 		lines = "\n" + lines
 	}
-	err = rootfs.MkdirAll(root, "/etc", 0o755, 0, 0)
+	uid, gid, err := e.hostRoot(c)
+	if err == nil {
+		err = rootfs.MkdirAll(root, "/etc", 0o755, uid, gid)
+	}
 	var f *os.File
 	if err == nil {
 		f, err = rootfs.OpenFile(root, path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	}
 	if err == nil {
-		_, err = f.WriteString(lines)
+		if _, err = f.WriteString(lines); err == nil && len(old) == 0 {
+			err = f.Chown(uid, gid)
+		}
 		f.Close()
 	}
 	if err != nil {

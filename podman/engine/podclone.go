@@ -189,7 +189,7 @@ func (e *Engine) cloneMembers(ctx context.Context, source *Pod, p *pod.Pod) erro
 // storeClone writes a clone of a container in another pod; ids are those of
 // the first pod's containers and what has taken their place.
 func (e *Engine) storeClone(ctx context.Context, in *membership, c *container.Config, ids map[string]string) error {
-	for _, mode := range []*string{&c.Network.Mode, &c.PIDMode, &c.IPCMode, &c.UTSMode, &c.CgroupNSMode} {
+	for _, mode := range []*string{&c.Network.Mode, &c.PIDMode, &c.IPCMode, &c.UTSMode, &c.CgroupNSMode, &c.UserNS.Mode} {
 		for from, to := range ids {
 			if *mode == "container:"+from {
 				*mode = "container:" + to

@@ -112,11 +112,19 @@ func (e *Engine) InspectPod(nameOrID string) (*PodInfo, error) {
 	return info, nil
 }
 
+// podUserNS is how inspect names the pod's user namespace.
+func podUserNS(c *container.Config) string {
+	if c.UserNS.Mode == "" {
+		return "host"
+	}
+	return "private"
+}
+
 // infra tells what is written with the infra container.
 func (info *PodInfo) infra(e *Engine, c *container.Config) {
 	n := &c.Network
 	i := &PodInfra{PortBindings: portInfo(n.Ports), HostNetwork: n.Mode == "host", DNSServer: n.DNS, DNSSearch: n.DNSSearch, DNSOption: n.DNSOptions,
-		NoManageResolvConf: n.NoResolvConf, NoManageHosts: n.NoHosts, HostAdd: n.AddHosts, PidNS: first(c.PIDMode, "private"), UserNS: "host", UtsNS: first(c.UTSMode, "private")}
+		NoManageResolvConf: n.NoResolvConf, NoManageHosts: n.NoHosts, HostAdd: n.AddHosts, PidNS: first(c.PIDMode, "private"), UserNS: podUserNS(c), UtsNS: first(c.UTSMode, "private")}
 	ep := e.endpoint(c)
 	for _, name := range ep.Order() {
 		i.Networks = append(i.Networks, name)

@@ -116,6 +116,9 @@ func (in *membership) check(e *Engine, req *CreateRequest) error {
 			return errdef.Newf(errdef.ErrConflict, "cannot add init-ctr to a running pod")
 		}
 	}
+	if in.infra != nil && (req.mapped() || req.UserNS != "" && req.UserNS != "pod") {
+		return errdef.Newf(errdef.ErrInvalid, "cannot set user namespace mode when joining pod with infra container: invalid argument")
+	}
 	if in.pod.Shares("uts") && req.UTS == "" && req.Hostname != "" {
 		return errdef.Newf(errdef.ErrInvalid, "invalid config provided: cannot set hostname when joining the pod UTS namespace: invalid configuration")
 	}
@@ -152,6 +155,12 @@ func (in *membership) share(req *CreateRequest) {
 	}{{"pid", &req.PID}, {"ipc", &req.IPC}, {"uts", &req.UTS}} {
 		if p.Shares(ns.kind) && *ns.to == "" {
 			*ns.to = joined
+		}
+	}
+	if in.infra != nil {
+		req.UserNS = "host"
+		if in.infra.UserNS.Mode != "" {
+			req.UserNS = joined
 		}
 	}
 	req.SecurityOpt = slices.Concat(p.SecurityOpt, req.SecurityOpt)

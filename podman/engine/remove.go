@@ -17,6 +17,7 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network"
 	"github.com/podsuite/podsuite/shared/store"
+	"github.com/podsuite/podsuite/shared/userns"
 )
 
 // Cleanup frees what an ended container's run has left: runtime state,
@@ -131,6 +132,9 @@ func (e *Engine) freeRun(ctx context.Context, c *container.Config) error {
 func (e *Engine) freeParts(ctx context.Context, c *container.Config) error {
 	dir := e.Store.ContainerRunDir(c.ID)
 	if err := e.disconnect(ctx, c); err != nil {
+		return err
+	}
+	if err := userns.Unbind(e.ownUserNS(c)); err != nil {
 		return err
 	}
 	if err := e.Store.Unmount(c.ID, true); err != nil {

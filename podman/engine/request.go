@@ -109,6 +109,7 @@ type CreateRequest struct {
 	Ulimits       []string
 	ShmSize       string
 
+	UserNSRequest
 	ResourceRequest
 
 	CreatedBy []string // the command line, for inspect

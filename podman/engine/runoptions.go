@@ -15,7 +15,6 @@ import (
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/podman/engine/monitor"
 	"github.com/podsuite/podsuite/shared/errdef"
-	"github.com/podsuite/podsuite/shared/rootfs"
 	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/runtime/cdi"
 )
@@ -207,12 +206,12 @@ func zoneFile(name string) (file string, err error) {
 }
 
 // addTimezone has the container see its time zone where programs look for it.
-func addTimezone(c *container.Config, spec *specs.Spec, root string) error {
+func (e *Engine) addTimezone(c *container.Config, spec *specs.Spec, root string) error {
 	file, err := zoneFile(c.Timezone)
 	if err != nil || file == "" {
 		return err
 	}
-	if err := rootfs.MkdirAll(root, "/etc", 0o755, 0, 0); err != nil {
+	if err := e.mkdirAs(c, root, "/etc", 0, 0); err != nil {
 		return err
 	}
 	spec.Mounts = append(spec.Mounts, specs.Mount{Destination: "/etc/localtime", Type: "bind", Source: file, Options: []string{"bind", "rprivate", "ro", "nosuid", "nodev", "noexec"}})

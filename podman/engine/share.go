@@ -70,7 +70,7 @@ func (e *Engine) shareShm(c *container.Config, spec *specs.Spec) error {
 		}
 	} else if c.IPCMode != "shareable" {
 		return nil
-	} else if err := errors.Join(e.freeShm(c.ID), mountShm(dir, c.ShmSize)); err != nil { // one may be left of a start that was killed
+	} else if err := errors.Join(e.freeShm(c.ID), e.mountShm(c, dir)); err != nil { // one may be left of a start that was killed
 		return err
 	}
 	i := slices.IndexFunc(spec.Mounts, func(m specs.Mount) bool { return m.Destination == "/dev/shm" })
@@ -85,13 +85,17 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func mountShm(dir string, size int64) error {
+func (e *Engine) mountShm(c *container.Config, dir string) error {
+	size := c.ShmSize
 	if size == 0 {
 		size = runtime.DefaultShmSize
 	}
-	err := mkdirPrivate(dir)
+	uid, gid, err := e.hostRoot(c)
 	if err == nil {
-		err = unix.Mount("shm", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_NODEV, fmt.Sprintf("mode=1777,size=%d", size))
+		err = mkdirPrivate(dir)
+	}
+	if err == nil {
+		err = unix.Mount("shm", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_NODEV, fmt.Sprintf("mode=1777,size=%d,uid=%d,gid=%d", size, uid, gid))
 	}
 	if err != nil {
 		return fmt.Errorf("mount shared memory: %w", err)

@@ -28,9 +28,12 @@ func (e *Engine) prepare(ctx context.Context, c *container.Config) (*specs.Spec,
 	if err != nil {
 		return nil, err
 	}
-	user, err := prepareUser(c, root)
+	user, err := e.prepareUser(c, root)
 	if err != nil {
 		return nil, &errdef.Exit{Code: 126, Err: err}
+	}
+	if err := e.checkMapped(c, user); err != nil {
+		return nil, err
 	}
 	if err := e.workDir(c, root, user); err != nil {
 		return nil, err
@@ -56,7 +59,7 @@ func (e *Engine) prepare(ctx context.Context, c *container.Config) (*specs.Spec,
 	if err := e.addDevices(c, spec); err != nil {
 		return nil, err
 	}
-	if err := addTimezone(c, spec, root); err != nil {
+	if err := e.addTimezone(c, spec, root); err != nil {
 		return nil, err
 	}
 	if err := e.addMounts(c, spec, root); err != nil {
@@ -79,7 +82,7 @@ func (e *Engine) baseSpec(c *container.Config) (*specs.Spec, error) {
 		return nil, err
 	}
 	s := &c.Security
-	p := runtime.Profile{Privileged: s.Privileged, Rootless: userns.Rootless(), Capabilities: caps, ShmSize: c.ShmSize,
+	p := runtime.Profile{UserNS: c.UserNS.Mode != "", NoTTYGroup: e.lacksGroup(c, runtime.TTYGroup), Privileged: s.Privileged, Rootless: userns.Rootless(), Capabilities: caps, ShmSize: c.ShmSize,
 		HostNetwork: c.Network.Mode == "host", HostPID: c.PIDMode == "host", HostIPC: c.IPCMode == "host", HostUTS: c.UTSMode == "host",
 		HostCgroup: c.CgroupNSMode == "host" || c.CgroupNSMode != "private" && !runtime.PrivateCgroups(), NoSeccomp: s.Seccomp != "" || s.SeccompText != ""}
 	spec, err := runtime.DefaultSpec(p)
@@ -97,6 +100,9 @@ func (e *Engine) baseSpec(c *container.Config) (*specs.Spec, error) {
 		return nil, err
 	} else if ns != "" {
 		runtime.SetNamespace(spec, specs.NetworkNamespace, ns)
+	}
+	if err := e.setUserNamespace(c, spec); err != nil {
+		return nil, err
 	}
 	if err := e.joinNamespaces(c, spec); err != nil {
 		return nil, err
@@ -242,7 +248,7 @@ func (e *Engine) workDir(c *container.Config, root string, u *processUser) error
 	if c.WorkDirAsked {
 		return &errdef.Exit{Code: 126, Err: errdef.Newf(errdef.ErrNotFound, "workdir %q does not exist on container %s", c.WorkDir, c.ID)}
 	}
-	return rootfs.MkdirAll(root, c.WorkDir, 0o755, int(u.UID), int(u.GID))
+	return e.mkdirAs(c, root, c.WorkDir, int(u.UID), int(u.GID))
 }
 
 // bundleConfig is the part of the specification that containers use here. The

@@ -7,7 +7,6 @@ import (
 	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/podsuite/podsuite/buildah/build/fscopy"
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/store"
 )
@@ -19,7 +18,7 @@ func (e *Engine) squashLayers(ctx context.Context, c *container.Config, doc *v1.
 		return nil, err
 	}
 	defer e.Store.Unmount(c.ID, false)
-	tree, err := fscopy.OpenTree(root, nil)
+	tree, err := e.rootTree(c, root)
 	if err != nil {
 		return nil, fmt.Errorf("squash container %q: %w", c.Name, err)
 	}

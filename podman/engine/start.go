@@ -233,21 +233,16 @@ func (e *Engine) undoStart(ctx context.Context, c *container.Config) error {
 func (e *Engine) connect(ctx context.Context, c *container.Config) error {
 	ns := filepath.Join(e.runDir("netns"), c.ID)
 	var status map[string]network.Status
-	if e.nsPath(c) == ns {
-		if err := mkdirPrivate(filepath.Dir(ns)); err != nil {
+	if err := e.makeNamespaces(c); err != nil {
+		return err
+	}
+	if e.nsPath(c) == ns && c.Network.Mode != "none" {
+		m, err := e.networks()
+		if err != nil {
 			return err
 		}
-		if err := network.NewNS(ns); err != nil {
+		if status, err = m.Setup(ctx, ns, e.endpoint(c)); err != nil {
 			return err
-		}
-		if c.Network.Mode != "none" {
-			m, err := e.networks()
-			if err != nil {
-				return err
-			}
-			if status, err = m.Setup(ctx, ns, e.endpoint(c)); err != nil {
-				return err
-			}
 		}
 	}
 	if len(status) > 0 {

@@ -18,6 +18,10 @@ type Storage struct {
 	ImageStore     string   // read-write place of images apart from GraphRoot; "" is GraphRoot
 	DriverOptions  []string // DRIVER.KEY=VALUE, additional image stores included
 	TransientStore bool
+
+	// Of user namespaces whose IDs are chosen; 0 and "" are the store's defaults.
+	AutoUser                 string
+	AutoMinSize, AutoMaxSize uint32
 }
 
 // storageFile is the shape of storage.conf.
@@ -46,6 +50,9 @@ type storageOptions struct {
 	ForceMask             string       `toml:"force_mask"`
 	SkipMountHome         string       `toml:"skip_mount_home"`
 	Size                  string       `toml:"size"`
+	AutoUser              string       `toml:"root-auto-userns-user"`
+	AutoMinSize           uint32       `toml:"auto-userns-min-size"`
+	AutoMaxSize           uint32       `toml:"auto-userns-max-size"`
 }
 
 type driverOption struct {
@@ -77,6 +84,8 @@ func (c *Config) loadStorage() error {
 	c.UnknownKeys = append(c.UnknownKeys, l.unknown...)
 	s := &c.Storage
 	s.Driver, s.TransientStore = f.Storage.Driver, f.Storage.TransientStore
+	o := &f.Storage.Options
+	s.AutoUser, s.AutoMinSize, s.AutoMaxSize = o.AutoUser, o.AutoMinSize, o.AutoMaxSize
 	s.GraphRoot, s.RunRoot, s.ImageStore = f.Storage.GraphRoot, f.Storage.RunRoot, f.Storage.ImageStore
 	if s.ImageStore == "" {
 		s.ImageStore = f.Storage.Options.ImageStore

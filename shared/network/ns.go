@@ -1,7 +1,6 @@
 package network
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network/rules"
+	"github.com/podsuite/podsuite/shared/userns"
 )
 
 // NewNS makes a network namespace with its loopback up and binds it at path,
@@ -91,16 +91,7 @@ func RemoveNS(path string) error {
 	if err := checkNSPath(path); err != nil {
 		return err
 	}
-	for rules.IsNS(path) { // it may be bound more than once
-		err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-		if err != nil && err != unix.EINVAL && err != unix.ENOENT {
-			return fmt.Errorf("remove network namespace %q: %w", path, err)
-		}
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove network namespace: %w", err)
-	}
-	return nil
+	return userns.Unbind(path)
 }
 
 func checkNSPath(path string) error {

@@ -156,3 +156,29 @@ func parseID(s string) (int, bool) {
 	n, err := strconv.ParseUint(s, 10, 64)
 	return int(n), err == nil && n <= maxID && s[0] != '+'
 }
+
+// HighestID is the highest user or group ID that /etc/passwd, or /etc/group, of
+// the root names, nobody's apart. The file may be missing: os.ErrNotExist.
+func HighestID(root, file string) (int, error) {
+	data, err := ReadFile(root, file, maxDatabase)
+	if err != nil {
+		return 0, err
+	}
+	columns, last := 7, 4
+	if file == "/etc/group" {
+		columns, last = 4, 3
+	}
+	highest := 0
+	for fields := range records(data, columns) {
+		if fields[0] == "nobody" || fields[0] == "nogroup" {
+			continue
+		}
+		for _, text := range fields[2:last] {
+			const nobody = 65534
+			if id, ok := parseID(text); ok && id != nobody {
+				highest = max(highest, id)
+			}
+		}
+	}
+	return highest, nil
+}

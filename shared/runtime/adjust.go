@@ -10,20 +10,33 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/podsuite/podsuite/shared/userns"
 )
 
 // writeIDMaps gives a new user namespace its IDs.
 func writeIDMaps(pid int, l *specs.Linux) error {
-	for _, m := range []struct {
-		file string
-		maps []specs.LinuxIDMapping
-	}{{"uid_map", l.UIDMappings}, {"gid_map", l.GIDMappings}} {
-		var text strings.Builder
-		for _, e := range m.maps {
-			fmt.Fprintf(&text, "%d %d %d\n", e.ContainerID, e.HostID, e.Size)
+	return userns.WriteMaps(pid, userns.Maps{UIDs: idMaps(l.UIDMappings), GIDs: idMaps(l.GIDMappings)})
+}
+
+// ownStreams gives the pipes that are a process's standard streams to its user,
+// who may open them anew by /dev/stdout. In a user namespace of its own it has no
+// right to do so itself.
+func ownStreams(pid int, user *specs.User, streams ...*os.File) error {
+	maps, err := userns.MapsOf(pid)
+	if err != nil || maps.Empty() {
+		return err
+	}
+	uid, _, err := maps.Host(int(user.UID), int(user.GID))
+	if err != nil {
+		return err
+	}
+	for _, f := range streams {
+		if f == nil {
+			continue
 		}
-		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", pid, m.file), []byte(text.String()), 0); err != nil {
-			return fmt.Errorf("map IDs of the container: %w", err)
+		if st, err := f.Stat(); err == nil && st.Mode()&fs.ModeNamedPipe != 0 {
+			_ = f.Chown(uid, -1) // where it is not ours, it stays as it is
 		}
 	}
 	return nil

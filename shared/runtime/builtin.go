@@ -99,6 +99,11 @@ func (b *builtin) bringUp(c *creation, s *state, stdio IO) (started Started, err
 		case syncHooks:
 			return true, b.createHooks(c, s, child.pid)
 		}
+		if c.newUser {
+			if err := ownStreams(child.pid, &c.spec.Process.User, stdio.Stdin, stdio.Stdout, stdio.Stderr); err != nil {
+				return false, err
+			}
+		}
 		return false, b.finish(c, s, child.pid)
 	})
 	if err == nil {

@@ -213,6 +213,9 @@ func (c *creation) rootfs() error {
 			host = unix.MS_PRIVATE | unix.MS_REC
 		}
 	}
+	if c.newUser {
+		shared = 0 // the kernel shares no mount with a namespace that has less rights
+	}
 	if shared != 0 {
 		// What the container mounts below shared volumes shows on the host, so
 		// the tree stays shared with it, all but where the root is mounted.
@@ -224,7 +227,9 @@ func (c *creation) rootfs() error {
 	} else {
 		p.add("", op{code: opPropagation, s1: p.str("/"), a: host})
 	}
-	p.add(fmt.Sprintf("open root %q", c.root), op{code: opRoot, s1: p.str(c.root)})
+	if err := c.openRoot(); err != nil {
+		return err
+	}
 	if err := c.mounts(); err != nil {
 		return err
 	}
@@ -260,6 +265,27 @@ func (c *creation) rootfs() error {
 	if !c.spec.Process.Terminal {
 		p.add("", op{code: opNull})
 	}
+	return nil
+}
+
+// openRoot opens the root file system, for a user namespace here: the way to it
+// is closed to others.
+func (c *creation) openRoot() error {
+	p := c.program
+	x := op{code: opRoot, fd: -1}
+	if c.newUser {
+		tree, err := unix.OpenTree(unix.AT_FDCWD, c.root, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+		if err == nil {
+			err = unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{Propagation: unix.MS_SLAVE})
+			x.fd = p.file(os.NewFile(uintptr(tree), c.root))
+		}
+		if err != nil {
+			return fmt.Errorf("open root %q: %w", c.root, err)
+		}
+	} else {
+		x.s1 = p.str(c.root)
+	}
+	p.add(fmt.Sprintf("open root %q", c.root), x)
 	return nil
 }
 

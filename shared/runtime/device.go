@@ -15,8 +15,8 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 )
 
-// ttyGroup is the group of terminals on every Linux distribution.
-const ttyGroup = 5
+// TTYGroup is the group of terminals on every Linux distribution.
+const TTYGroup = 5
 
 // groupMapped tells whether a group exists in this process's user namespace.
 func groupMapped(gid int) bool {

@@ -11,6 +11,6 @@
 // /proc. It needs Linux 5.12: all mounts are made detached and attached to
 // descriptors, and paths in a root are opened by openat2.
 //
-// It may import carried, errdef, memfile, rootfs, the opencontainers libraries
+// It may import carried, errdef, memfile, rootfs, userns, the opencontainers libraries
 // and x/sys. It knows nothing of images, stores, networks and configuration files.
 package runtime

@@ -57,7 +57,7 @@ func (b *builtin) Exec(ctx context.Context, id string, proc Process) (started St
 		if sync == syncGroup {
 			return true, errors.Join(s.enter(child.pid), setOOMScore(child.pid, proc.Process))
 		}
-		return false, adjust(child.pid, proc.Process, limits)
+		return false, errors.Join(ownStreams(child.pid, &proc.Process.User, proc.Stdin, proc.Stdout, proc.Stderr), adjust(child.pid, proc.Process, limits))
 	})
 	if err == nil {
 		err = child.resume()

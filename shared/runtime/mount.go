@@ -6,6 +6,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/opencontainers/cgroups"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/rootfs"
+	"github.com/podsuite/podsuite/shared/userns"
 )
 
 // mountOptions are the options of a mount by what they act on.
@@ -23,6 +25,7 @@ type mountOptions struct {
 	all             bool   // set and clear are for the mounts below, too
 	propagation     uint64 // MS_*
 	copyUp          bool
+	idmap           bool     // owners are those of the container's user namespace
 	data            []string // for the file system
 }
 
@@ -113,15 +116,16 @@ func readMountOptions(m *specs.Mount) (mountOptions, error) {
 		case option == "tmpcopyup":
 			o.copyUp = true
 		case option == "idmap" || option == "ridmap":
-			return o, errdef.Newf(errdef.ErrUnsupported, "mount at %q: mounts with ID maps of their own are not supported by the built-in runtime", m.Destination)
+			o.idmap = true
 		case option == "remount":
 			return o, errdef.Newf(errdef.ErrUnsupported, "mount at %q: option %q is not supported by the built-in runtime", m.Destination, option)
 		default:
 			o.data = append(o.data, option)
 		}
 	}
-	if len(m.UIDMappings)+len(m.GIDMappings) > 0 {
-		return o, errdef.Newf(errdef.ErrUnsupported, "mount at %q: mounts with ID maps of their own are not supported by the built-in runtime", m.Destination)
+	o.idmap = o.idmap || len(m.UIDMappings)+len(m.GIDMappings) > 0
+	if o.idmap && !o.bind {
+		return o, errdef.Newf(errdef.ErrInvalid, "mount at %q: ID maps are for what is bound from the host", m.Destination)
 	}
 	return o, nil
 }
@@ -139,7 +143,9 @@ func (c *creation) mounts() error {
 		}
 		switch {
 		case o.bind:
-			c.bindMount(m, &o)
+			if err := c.bindMount(m, &o); err != nil {
+				return err
+			}
 		case m.Type == "cgroup" || m.Type == "cgroup2":
 			if err := c.cgroupMount(m, &o); err != nil {
 				return err
@@ -155,7 +161,7 @@ func (c *creation) mounts() error {
 	return nil
 }
 
-func (c *creation) bindMount(m *specs.Mount, o *mountOptions) {
+func (c *creation) bindMount(m *specs.Mount, o *mountOptions) error {
 	source := m.Source
 	if !filepath.IsAbs(source) {
 		source = filepath.Join(c.bundle, source)
@@ -168,12 +174,73 @@ func (c *creation) bindMount(m *specs.Mount, o *mountOptions) {
 	if o.all {
 		x.n |= bindAll
 	}
-	if tree := c.openTree(source, o.recursive); tree != nil {
+	if o.idmap && (c.newUser || len(m.UIDMappings) > 0) {
+		tree, err := c.mappedTree(m, source, o.recursive)
+		if err != nil {
+			return fmt.Errorf("mount %q at %q with ID maps: %w", source, m.Destination, err)
+		}
+		x.fd = p.file(tree)
+	} else if tree := c.openTree(source, o.recursive); tree != nil {
 		x.fd = p.file(tree)
 	} else {
 		x.s1 = p.str(source)
 	}
 	p.add(fmt.Sprintf("mount %q at %q", source, m.Destination), x)
+	return nil
+}
+
+// mappedTree opens a tree whose owners are seen through ID maps: the mount's
+// own, or those of the container's user namespace.
+func (c *creation) mappedTree(m *specs.Mount, source string, recursive bool) (*os.File, error) {
+	user, err := c.mapsOf(m)
+	if err != nil {
+		return nil, err
+	}
+	defer user.Close()
+	flags, all := uint(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC), uint(0)
+	if recursive {
+		flags, all = flags|unix.AT_RECURSIVE, unix.AT_RECURSIVE
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, source, flags)
+	if err != nil {
+		return nil, err
+	}
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(user.Fd())}
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|all, &attr); err != nil {
+		unix.Close(fd)
+		if err == unix.EINVAL || err == unix.EPERM {
+			err = errdef.Newf(errdef.ErrUnsupported, "%w: the kernel or the file system doesn't have it, or this user may not", err)
+		}
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), source), nil
+}
+
+// mapsOf opens a user namespace with the maps of a mount.
+func (c *creation) mapsOf(m *specs.Mount) (*os.File, error) {
+	path := ""
+	for _, ns := range c.spec.Linux.Namespaces {
+		if ns.Type == specs.UserNamespace {
+			path = ns.Path
+		}
+	}
+	if len(m.UIDMappings)+len(m.GIDMappings) == 0 && path != "" {
+		return os.Open(path)
+	}
+	maps := userns.Maps{UIDs: idMaps(m.UIDMappings), GIDs: idMaps(m.GIDMappings)}
+	if maps.Empty() {
+		maps = userns.Maps{UIDs: idMaps(c.spec.Linux.UIDMappings), GIDs: idMaps(c.spec.Linux.GIDMappings)}
+	}
+	return userns.Open(maps)
+}
+
+// idMaps are the maps of a specification.
+func idMaps(in []specs.LinuxIDMapping) []userns.IDMap {
+	out := make([]userns.IDMap, len(in))
+	for i, m := range in {
+		out[i] = userns.IDMap{ContainerID: int(m.ContainerID), HostID: int(m.HostID), Size: int(m.Size)}
+	}
+	return out
 }
 
 // openTree opens what a container in a user namespace of its own could not
@@ -222,7 +289,11 @@ func (c *creation) copiedTmpfs(m *specs.Mount, o *mountOptions) error {
 		return fail(err)
 	}
 	defer unix.Close(fs)
-	for _, option := range append([]string{"source=tmpfs"}, o.data...) {
+	data, err := c.hostOwner(o.data)
+	if err != nil {
+		return fail(err)
+	}
+	for _, option := range append([]string{"source=tmpfs"}, data...) {
 		if key, value, ok := strings.Cut(option, "="); ok {
 			err = unix.FsconfigSetString(fs, key, value)
 		} else {
@@ -248,6 +319,31 @@ func (c *creation) copiedTmpfs(m *specs.Mount, o *mountOptions) error {
 	p := c.program
 	p.add(fmt.Sprintf("mount tmpfs at %q", m.Destination), op{code: opBind, fd: p.file(tree), s2: p.str(m.Destination), a: o.set & unix.MOUNT_ATTR_RDONLY, c: o.propagation})
 	return nil
+}
+
+// hostOwner gives a tmpfs that is made outside of the container's user namespace
+// the owner that the options name inside, root if none.
+func (c *creation) hostOwner(options []string) ([]string, error) {
+	if len(c.spec.Linux.UIDMappings) == 0 {
+		return options, nil
+	}
+	owner := map[string]int{"uid": 0, "gid": 0}
+	var kept []string
+	for _, option := range options {
+		key, value, _ := strings.Cut(option, "=")
+		if _, is := owner[key]; !is {
+			kept = append(kept, option)
+			continue
+		}
+		id, err := strconv.Atoi(value)
+		if err != nil {
+			return nil, errdef.Newf(errdef.ErrInvalid, "option %q: not a number", option)
+		}
+		owner[key] = id
+	}
+	maps := userns.Maps{UIDs: idMaps(c.spec.Linux.UIDMappings), GIDs: idMaps(c.spec.Linux.GIDMappings)}
+	uid, gid, err := maps.Host(owner["uid"], owner["gid"])
+	return append(kept, fmt.Sprintf("uid=%d", uid), fmt.Sprintf("gid=%d", gid)), err
 }
 
 // cgroupMount shows the container its control groups.

@@ -20,6 +20,10 @@ type Profile struct {
 	// Rootless: this process is in a user namespace that is not the initial
 	// one, so some file systems can only be bound from the host.
 	Rootless bool
+	// UserNS: the container has a user namespace that is not this process's.
+	UserNS bool
+	// NoTTYGroup: the container's user namespace lacks the group of terminals.
+	NoTTYGroup bool
 	// HostNetwork, HostPID, HostIPC, HostUTS: the host's namespace is kept.
 	HostNetwork, HostPID, HostIPC, HostUTS bool
 	// HostCgroup keeps the host's cgroup namespace.
@@ -124,11 +128,15 @@ func DefaultMounts(p Profile) []specs.Mount {
 	if m, ok := cgroupMountOf(p); ok {
 		mounts = append(mounts, m)
 	}
-	if p.HostPID && p.Rootless {
+	if p.HostPID && p.confined() {
 		mounts[0] = mountOf("/proc", "bind", "/proc", "rbind", "nosuid", "noexec", "nodev")
 	}
 	return mounts
 }
+
+// confined tells whether the container's user namespace is not the one that the
+// host's own namespaces belong to.
+func (p *Profile) confined() bool { return p.Rootless || p.UserNS }
 
 func mountOf(to, kind, from string, options ...string) specs.Mount {
 	return specs.Mount{Destination: to, Type: kind, Source: from, Options: options}
@@ -141,7 +149,7 @@ func sysMount(p Profile) specs.Mount {
 	if p.Privileged {
 		access = "rw"
 	}
-	if p.Rootless && p.HostNetwork {
+	if p.confined() && p.HostNetwork {
 		return mountOf("/sys", "bind", "/sys", "rprivate", "nosuid", "noexec", "nodev", access, "rbind")
 	}
 	return mountOf("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access)
@@ -150,14 +158,14 @@ func sysMount(p Profile) specs.Mount {
 // ptsMount gives terminals to group tty, where the user namespace has it.
 func ptsMount(p Profile) specs.Mount {
 	m := mountOf("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620")
-	if !p.Rootless || groupMapped(ttyGroup) {
-		m.Options = append(m.Options, "gid="+strconv.Itoa(ttyGroup))
+	if !p.NoTTYGroup && (!p.Rootless || groupMapped(TTYGroup)) {
+		m.Options = append(m.Options, "gid="+strconv.Itoa(TTYGroup))
 	}
 	return m
 }
 
 func mqueueMount(p Profile) specs.Mount {
-	if p.Rootless && p.HostIPC {
+	if p.confined() && p.HostIPC {
 		return mountOf("/dev/mqueue", "bind", "/dev/mqueue", "bind", "nosuid", "noexec", "nodev")
 	}
 	return mountOf("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev")

@@ -13,14 +13,8 @@ import (
 	"go.podman.io/storage/types"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/userns"
 )
-
-// IDMap maps Size IDs from ContainerID on to those from HostID on.
-type IDMap struct{ ContainerID, HostID, Size int }
-
-// IDMaps are the maps of a container's user namespace. Empty means the host's
-// IDs.
-type IDMaps struct{ UIDs, GIDs []IDMap }
 
 // NewContainer is what CreateContainer records.
 type NewContainer struct {
@@ -34,8 +28,9 @@ type NewContainer struct {
 	MountLabel   string // SELinux
 	ProcessLabel string // SELinux; given if MountLabel is
 	MountOptions []string
-	Volatile     bool // needn't survive a crash of the machine; a reboot forgets it
-	IDMaps       IDMaps
+	Volatile     bool              // needn't survive a crash of the machine; a reboot forgets it
+	IDMaps       userns.Maps       // of its user namespace; empty is the host's IDs
+	Auto         *AutoIDs          // instead of IDMaps: IDs that no other container has
 	StorageOpt   map[string]string // "size" limits the read-write layer where the file system can
 }
 
@@ -50,7 +45,7 @@ type Container struct {
 	BigDataNames []string
 	MountLabel   string
 	ProcessLabel string
-	IDMaps       IDMaps
+	IDMaps       userns.Maps
 }
 
 // baseless marks, in a container's flags, that its image record is gone on
@@ -62,7 +57,7 @@ func containerOf(c *storage.Container) Container {
 		ID: c.ID, Names: c.Names, ImageID: c.ImageID, LayerID: c.LayerID,
 		Metadata: c.Metadata, Created: c.Created, BigDataNames: c.BigDataNames,
 		MountLabel: c.MountLabel(), ProcessLabel: c.ProcessLabel(),
-		IDMaps: IDMaps{UIDs: mapsOf(c.UIDMap), GIDs: mapsOf(c.GIDMap)},
+		IDMaps: userns.Maps{UIDs: mapsOf(c.UIDMap), GIDs: mapsOf(c.GIDMap)},
 	}
 	if is, _ := c.Flags[baseless].(bool); is {
 		out.ImageID = ""
@@ -70,15 +65,15 @@ func containerOf(c *storage.Container) Container {
 	return out
 }
 
-func mapsOf(in []idtools.IDMap) []IDMap {
-	var out []IDMap
+func mapsOf(in []idtools.IDMap) []userns.IDMap {
+	var out []userns.IDMap
 	for _, m := range in {
-		out = append(out, IDMap{m.ContainerID, m.HostID, m.Size})
+		out = append(out, userns.IDMap{ContainerID: m.ContainerID, HostID: m.HostID, Size: m.Size})
 	}
 	return out
 }
 
-func libMaps(in []IDMap) []idtools.IDMap {
+func libMaps(in []userns.IDMap) []idtools.IDMap {
 	var out []idtools.IDMap
 	for _, m := range in {
 		out = append(out, idtools.IDMap{ContainerID: m.ContainerID, HostID: m.HostID, Size: m.Size})
@@ -116,6 +111,11 @@ func (s *Store) CreateContainer(n NewContainer) (Container, error) {
 	if image != n.ImageID {
 		opts.Flags[baseless] = true
 	}
+	if n.Auto != nil {
+		if opts.IDMappingOptions, err = s.autoOptions(image, n.Auto); err != nil {
+			return Container{}, err
+		}
+	}
 	if n.ID == "" {
 		n.ID = stringid.GenerateRandomID()
 	}
@@ -125,7 +125,7 @@ func (s *Store) CreateContainer(n NewContainer) (Container, error) {
 	defer s.release(n.ID)
 	c, err := s.lib.CreateContainer(n.ID, n.Names, image, containerLayer(n.ID), n.Metadata, opts)
 	if err != nil {
-		return Container{}, s.conflict(n, err)
+		return Container{}, s.conflict(n, s.exhausted(err, n.Auto))
 	}
 	return containerOf(c), nil
 }
@@ -162,6 +162,9 @@ func (s *Store) conflict(n NewContainer, err error) error {
 				return &ConflictError{Kind: "container", Name: name, Owner: c.ID}
 			}
 		}
+	}
+	if errors.Is(err, errdef.ErrUnavailable) {
+		return err
 	}
 	return fmt.Errorf("create container: %w", classify(err))
 }

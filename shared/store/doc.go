@@ -6,5 +6,5 @@
 // Layers are unpacked by the package unpack, below this one, in a staging
 // directory and without any lock, then committed under the library's lock.
 //
-// It may import errdef, unpack and third-party libraries.
+// It may import errdef, rootfs, userns, unpack and third-party libraries.
 package store

@@ -27,6 +27,12 @@ type Options struct {
 	DriverOptions []string // as in storage.conf: "overlay.mountopt=nodev", …
 	ImageStore    string   // a separate root for images and their layers; "" means GraphRoot
 
+	// Of user namespaces whose IDs the store chooses: whose ranges in
+	// /etc/subuid root gives out, "" for containers, and bounds of the size, 0
+	// for 1024 and 65536.
+	AutoUser                 string
+	AutoMinSize, AutoMaxSize uint32
+
 	TransientStore bool // containers lie in RunRoot, and are gone after a reboot
 
 	// Healed is called, unless nil, with the ID of a container that a killed
@@ -107,6 +113,9 @@ func Open(o Options) (*Store, error) {
 		GraphDriverOptions: o.DriverOptions,
 		ImageStore:         o.ImageStore,
 		TransientStore:     o.TransientStore,
+		RootAutoNsUser:     o.AutoUser,
+		AutoNsMinSize:      o.AutoMinSize,
+		AutoNsMaxSize:      o.AutoMaxSize,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open store %q: %w", o.GraphRoot, err)

@@ -5,6 +5,7 @@ package userns
 /*
 #include <stdlib.h>
 #include "join.h"
+#include "make.h"
 */
 import "C"
 
@@ -29,4 +30,13 @@ func pausePid(path string) int {
 	p := C.CString(path)
 	defer C.free(unsafe.Pointer(p))
 	return int(C.userns_pause_pid(p))
+}
+
+// fork starts a child that makes namespaces; see make.h.
+func fork(user, flags, sock int) (pid int, err error) {
+	pid = int(C.userns_child(C.int(user), C.int(flags), C.int(sock)))
+	if pid < 0 {
+		return 0, syscall.Errno(-pid)
+	}
+	return pid, nil
 }

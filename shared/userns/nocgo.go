@@ -14,3 +14,5 @@ func constructed() (int, error) { return stateStuck, errors.New("this program wa
 func before() (uid, gid int) { return os.Geteuid(), os.Getegid() }
 
 func pausePid(string) int { return 0 }
+
+func fork(_, _, _ int) (int, error) { return 0, errors.New("this program was built without cgo") }

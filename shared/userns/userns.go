@@ -169,6 +169,24 @@ func Mappings() (uids, gids []IDMap, err error) {
 	return uids, gids, err
 }
 
+// MapsOf returns the ID maps of a process's user namespace, as seen from here;
+// none, where it is this process's own.
+func MapsOf(pid int) (m Maps, err error) {
+	dir := "/proc/" + strconv.Itoa(pid)
+	its, err := os.Stat(dir + "/ns/user")
+	if err != nil {
+		return Maps{}, err
+	}
+	if own, err := os.Stat("/proc/self/ns/user"); err != nil || os.SameFile(its, own) {
+		return Maps{}, err
+	}
+	if m.UIDs, err = readMap(dir + "/uid_map"); err != nil {
+		return Maps{}, err
+	}
+	m.GIDs, err = readMap(dir + "/gid_map")
+	return m, err
+}
+
 func readMap(path string) ([]IDMap, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -46,7 +46,8 @@ func (t *Tree) Archive(ctx context.Context, w *tar.Writer, s *Source, name strin
 }
 
 func (t *Tree) archiveEntry(w *tar.Writer, e *Entry, at string, top bool, links map[[2]uint64]string) error {
-	h := &tar.Header{Name: at, Mode: int64(e.Stat.Mode & 0o7777), Uid: int(e.Stat.Uid), Gid: int(e.Stat.Gid),
+	owner := t.owner(e)
+	h := &tar.Header{Name: at, Mode: int64(e.Stat.Mode & 0o7777), Uid: owner.UID, Gid: owner.GID,
 		ModTime: time.Unix(e.Stat.Mtim.Unix()), Format: tar.FormatPAX}
 	switch e.Stat.Mode & unix.S_IFMT {
 	case unix.S_IFREG:

@@ -36,6 +36,10 @@ type Options struct {
 	Times       *time.Time // modification time of everything; nil keeps the sources'
 	Memory      *Memory    // of the tree's digests
 	NeedDigests bool       // fill in the digests of regular files while copying
+
+	// Outside turns the numbers of all owners into those of files below the
+	// root, which are seen through ID maps; nil leaves them as they are.
+	Outside func(uid, gid int) (int, int, error)
 }
 
 // Copy copies the sources of the tree into the root directory.
@@ -45,6 +49,9 @@ func (t *Tree) Copy(ctx context.Context, root string, sources []Source, o Option
 		return err
 	}
 	defer dir.Close()
+	if o.DirOwner, err = o.outside(o.DirOwner); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers())
 	c := &copier{ctx: ctx, tree: t, root: int(dir.Fd()), o: o, group: group, links: map[[2]uint64]place{}}
@@ -289,7 +296,10 @@ func (c *copier) special(e *Entry, to place) error {
 	if err != nil {
 		return fmt.Errorf("make %q: %w", path.Join(c.o.Dest, to.rel), err)
 	}
-	owner := c.owner(e)
+	owner, err := c.owner(e)
+	if err != nil {
+		return err
+	}
 	if err := unix.Fchownat(parent, base, owner.UID, owner.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fmt.Errorf("change owner of %q: %w", path.Join(c.o.Dest, to.rel), err)
 	}
@@ -320,11 +330,20 @@ func removeAll(parent int, base string) error {
 	return dir.RemoveAll(base)
 }
 
-func (c *copier) owner(e *Entry) Owner {
+// owner is whose the copy of an entry is.
+func (c *copier) owner(e *Entry) (Owner, error) {
 	if c.o.Chown != nil {
-		return *c.o.Chown
+		return c.o.outside(*c.o.Chown)
 	}
-	return Owner{int(e.Stat.Uid), int(e.Stat.Gid)}
+	return c.o.outside(c.tree.owner(e))
+}
+
+func (o *Options) outside(owner Owner) (Owner, error) {
+	if o.Outside == nil {
+		return owner, nil
+	}
+	uid, gid, err := o.Outside(owner.UID, owner.GID)
+	return Owner{uid, gid}, err
 }
 
 func (c *copier) mode(e *Entry) uint32 {
@@ -392,7 +411,10 @@ func (c *copier) finishDir(d made) error {
 	}
 	defer f.Close()
 	fd := int(f.Fd())
-	owner := c.owner(d.entry)
+	owner, err := c.owner(d.entry)
+	if err != nil {
+		return err
+	}
 	if err := unix.Fchown(fd, owner.UID, owner.GID); err != nil {
 		return err
 	}

@@ -164,7 +164,10 @@ func writeAll(fd int, p []byte) error {
 }
 
 func (c *copier) properties(dst, src int, e *Entry) error {
-	owner := c.owner(e)
+	owner, err := c.owner(e)
+	if err != nil {
+		return err
+	}
 	if err := unix.Fchown(dst, owner.UID, owner.GID); err != nil {
 		return err
 	}

@@ -42,8 +42,9 @@ func (w *tarWriter) entry(e *Entry) error {
 	if e.Path == "" {
 		return nil
 	}
+	owner := w.tree.owner(e)
 	h := &tar.Header{
-		Name: e.Path, Mode: int64(e.Stat.Mode & 0o7777), Uid: int(e.Stat.Uid), Gid: int(e.Stat.Gid), Format: tar.FormatPAX,
+		Name: e.Path, Mode: int64(e.Stat.Mode & 0o7777), Uid: owner.UID, Gid: owner.GID, Format: tar.FormatPAX,
 		ModTime: time.Unix(e.Stat.Mtim.Sec, e.Stat.Mtim.Nsec),
 	}
 	switch e.Stat.Mode & unix.S_IFMT {

@@ -22,6 +22,10 @@ type Tree struct {
 	// of sources that are files.
 	Exclude *Ignore
 
+	// Inside gives the numbers of owners that are seen through ID maps; nil
+	// leaves them as they are.
+	Inside func(uid, gid int) (int, int)
+
 	root *os.File
 }
 
@@ -53,6 +57,15 @@ func OpenTree(dir string, ignore *Ignore) (*Tree, error) {
 		return nil, err
 	}
 	return &Tree{Dir: dir, Ignore: ignore, root: root}, nil
+}
+
+// owner is whose an entry is.
+func (t *Tree) owner(e *Entry) Owner {
+	uid, gid := int(e.Stat.Uid), int(e.Stat.Gid)
+	if t.Inside != nil {
+		uid, gid = t.Inside(uid, gid)
+	}
+	return Owner{uid, gid}
 }
 
 // Close gives up the directory.

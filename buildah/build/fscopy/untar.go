@@ -108,6 +108,9 @@ func Extract(ctx context.Context, root string, r io.Reader, o Options) error {
 		return fmt.Errorf("read archive: %w", err)
 	}
 	defer done()
+	if o.DirOwner, err = o.outside(o.DirOwner); err != nil {
+		return err
+	}
 	c := &copier{ctx: ctx, root: int(dir.Fd()), o: o}
 	defer c.close()
 	top, err := c.top(o.Dest)
@@ -140,6 +143,11 @@ func (x *extractor) all(r io.Reader) (*tar.Header, error) {
 			if x.owner != nil {
 				header.Uid, header.Gid = x.owner.UID, x.owner.GID
 			}
+			var owner Owner
+			owner, err = x.c.o.outside(Owner{header.Uid, header.Gid})
+			header.Uid, header.Gid = owner.UID, owner.GID
+		}
+		if err == nil {
 			err = x.entry(header, archive)
 		}
 		if err != nil {

@@ -130,6 +130,7 @@ func (f *createFlags) bindConfinement(cmd *cobra.Command) {
 	fl.StringVar(&r.PID, "pid", "", "PID namespace to use")
 	fl.StringVar(&r.IPC, "ipc", "", "IPC namespace to use")
 	fl.StringVar(&r.UTS, "uts", "", "UTS namespace to use")
+	BindUserNS(fl, &r.UserNSRequest)
 	bindResources(cmd, &r.ResourceRequest)
 	bindHealth(cmd, &r.Health)
 }
@@ -168,6 +169,9 @@ func (f *createFlags) request(cmd *cobra.Command, args []string) (*engine.Create
 	r.NoReadOnlyTmpfs = !f.tmpfs
 	if changed("init") {
 		r.Init = &f.init
+	}
+	if changed("userns") && r.UserNS == "" {
+		r.UserNS = "host"
 	}
 	if changed("http-proxy") {
 		r.HTTPProxy = &f.httpProxy

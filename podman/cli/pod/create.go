@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
+	"github.com/podsuite/podsuite/podman/cli/container"
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/spf13/cobra"
@@ -19,8 +20,7 @@ type createFlags struct {
 
 // later are options that no container of ours has yet.
 type later struct {
-	gidmaps, uidmaps                  []string
-	userns, subuid, subgid, shmSystem string
+	shmSystem string
 }
 
 // newCreate is `podman pod create`.
@@ -106,11 +106,7 @@ func (f *createFlags) bind(cmd *cobra.Command) {
 	fl.StringSliceVar(&c.GPUs, "gpus", nil, "GPU devices to add to the containers of the pod ('all' to pass all GPUs)")
 	fl.StringArrayVar(&c.VolumesFrom, "volumes-from", nil, "Mount volumes from the specified container(s)")
 	fl.StringVar(&f.shmSystem, "shm-size-systemd", "", "Size of systemd specific tmpfs mounts (/run, /run/lock) (format: <number>[<unit>])")
-	fl.StringVar(&f.userns, "userns", "", "User namespace to use")
-	fl.StringSliceVar(&f.uidmaps, "uidmap", nil, "UID map to use for the user namespace")
-	fl.StringSliceVar(&f.gidmaps, "gidmap", nil, "GID map to use for the user namespace")
-	fl.StringVar(&f.subuid, "subuidname", "", "Name of range listed in /etc/subuid for use in user namespace")
-	fl.StringVar(&f.subgid, "subgidname", "", "Name of range listed in /etc/subgid for use in user namespace")
+	container.BindUserNS(fl, &c.UserNSRequest)
 }
 
 // bindLimits declares the limits on all containers of the pod together.
@@ -151,8 +147,7 @@ func (l *later) check() error {
 		asked bool
 		flag  string
 	}{
-		{l.shmSystem != "", "shm-size-systemd"}, {l.userns != "" && l.userns != "host", "userns"}, {len(l.uidmaps) > 0, "uidmap"}, {len(l.gidmaps) > 0, "gidmap"},
-		{l.subuid != "", "subuidname"}, {l.subgid != "", "subgidname"},
+		{l.shmSystem != "", "shm-size-systemd"},
 	} {
 		if o.asked {
 			return errdef.Newf(errdef.ErrUnsupported, "--%s is not supported for pods yet", o.flag)

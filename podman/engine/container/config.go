@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/shared/network"
+	"github.com/podsuite/podsuite/shared/userns"
 )
 
 // ConfigKey and SpecKey name the pieces of data that lie with a container in
@@ -90,12 +91,28 @@ type Config struct {
 	PIDMode         string                    `json:"pidMode,omitempty"` // "" = private, "host", "container:ID"
 	IPCMode         string                    `json:"ipcMode,omitempty"` // likewise, or "shareable": others may join
 	UTSMode         string                    `json:"utsMode,omitempty"`
+	UserNS          UserNS                    `json:"userNS,omitzero"`
 	Security        Security                  `json:"security"`
 	Resources       *specs.LinuxResources     `json:"resources,omitempty"`
 	Rlimits         []specs.POSIXRlimit       `json:"rlimits,omitempty"`
 	Sysctl          map[string]string         `json:"sysctl,omitempty"`
 	ShmSize         int64                     `json:"shmSize"`                // bytes
 	ExposedPorts    []string                  `json:"exposedPorts,omitempty"` // "5000/tcp", from the image and --expose
+}
+
+// Modes of a user namespace of the container's own.
+const (
+	UserAuto    = "auto"    // IDs that no other container has, chosen when it is made
+	UserPrivate = "private" // the maps that are written here
+)
+
+// UserNS is the container's user namespace.
+type UserNS struct {
+	Mode  string      `json:"mode,omitempty"` // "" is the host's; UserAuto, UserPrivate, container:ID or ns:PATH
+	Maps  userns.Maps `json:"maps,omitzero"`  // with UserAuto those that were asked for; the store knows the chosen ones
+	Size  uint32      `json:"size,omitempty"` // with UserAuto; 0 is what the image needs, but
+	Least uint32      `json:"least,omitempty"`
+	User  string      `json:"user,omitempty"` // whom keep-id makes the process, and those that join a pod
 }
 
 // Device is a device of the host's, or a directory of some.
@@ -271,7 +288,7 @@ func (c *Config) Published() []network.PortMapping {
 // one to run.
 func (c *Config) Depends() []string {
 	var all []string
-	for _, mode := range []string{c.Network.Mode, c.PIDMode, c.IPCMode, c.UTSMode, c.CgroupNSMode} {
+	for _, mode := range []string{c.Network.Mode, c.PIDMode, c.IPCMode, c.UTSMode, c.CgroupNSMode, c.UserNS.Mode} {
 		if other, ok := strings.CutPrefix(mode, "container:"); ok && !slices.Contains(all, other) {
 			all = append(all, other)
 		}

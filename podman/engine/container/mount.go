@@ -19,8 +19,6 @@ func (m *Mount) SetOptions(opts []string) error {
 		case "nocopy":
 			m.CopyUp = false
 			continue
-		case "idmap":
-			continue // the maps of the container's user namespace, of which it has none
 		}
 		if !m.knows(o) {
 			return errdef.Newf(errdef.ErrInvalid, "invalid option type %q", o)
@@ -52,7 +50,7 @@ func (m *Mount) knows(o string) bool {
 	case hasValue:
 		return key == "upperdir" || key == "workdir"
 	}
-	return slices.Contains([]string{"z", "Z", "O", "U", "bind", "rbind"}, o) || slices.Contains(propagations(), o)
+	return slices.Contains([]string{"z", "Z", "O", "U", "idmap", "bind", "rbind"}, o) || slices.Contains(propagations(), o)
 }
 
 func propagations() []string {

@@ -384,6 +384,13 @@ static int target(const char *path, int directory, uint64_t bits)
 static void op_root(const struct op *o)
 {
 	const char *path = str(o->s1);
+
+	if (o->fd >= 0) {
+		/* Its place may be closed to a user namespace, the host's root is not. */
+		must("attach root", SYS(move_mount, o->fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH));
+		root = o->fd;
+		return;
+	}
 	/* A mount of its own, whose parent is not shared, as pivot_root asks. */
 	long bound = must("open root", SYS3(open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | AT_RECURSIVE | O_CLOEXEC));
 

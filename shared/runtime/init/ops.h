@@ -12,7 +12,7 @@ enum {
 	OP_BECOME_ROOT,  /* of a new user namespace */
 	OP_PROC,         /* open a /proc for later operations */
 	OP_PROPAGATION,  /* s1: host path; a: MS_ flags */
-	OP_ROOT,         /* s1: host path of the root file system */
+	OP_ROOT,         /* s1: host path of the root file system, or fd: tree */
 	OP_HERE,         /* the root is this process's own */
 	OP_MOUNT,        /* s1: type, s2: target, s3, n: options; a: attributes, b: MOUNT_, c: propagation */
 	OP_CGROUP2,      /* s1: host path to bind instead, s2: target; a: attributes */
