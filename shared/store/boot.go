@@ -200,11 +200,15 @@ func replaceFile(path, text string) error {
 }
 
 // verify removes those of the layers that are not what they were made of, with
-// the images that have them.
-func (s *Store) verify(layers []string) error {
+// the images that have them. It fails if one stays.
+func (s *Store) verify(h healing, layers []string) error {
 	var damaged []string
 	for _, id := range layers {
-		if l, err := s.lib.Layer(id); err == nil && !s.intact(l) {
+		if _, read := h.intact[id]; !read {
+			l, err := s.lib.Layer(id)
+			h.intact[id] = err != nil || s.intact(l)
+		}
+		if !h.intact[id] {
 			damaged = append(damaged, id)
 		}
 	}
@@ -215,19 +219,22 @@ func (s *Store) verify(layers []string) error {
 	if err != nil {
 		return err
 	}
+	var failed error
 	for i := range images {
 		if !s.rests(images[i].TopLayer, damaged) {
 			continue
 		}
+		name := append(slices.Clone(images[i].Names), images[i].ID)[0]
+		fate := "and is gone: pull or build it again"
 		if _, err := s.lib.DeleteImage(images[i].ID, true); err != nil {
-			return err // a container was made of it
+			failed = err
+			fate = fmt.Sprintf("and lacks files (%v): remove what uses it, and it, and pull or build it again", err)
 		}
 		if s.opts.Warn != nil {
-			name := append(slices.Clone(images[i].Names), images[i].ID)[0]
-			s.opts.Warn(fmt.Sprintf("image %s was not yet on the disk when the machine stopped, and is gone: pull or build it again", name))
+			s.opts.Warn(fmt.Sprintf("image %s was not yet on the disk when the machine stopped, %s", name, fate))
 		}
 	}
-	return nil
+	return failed
 }
 
 // intact reads the layer again.

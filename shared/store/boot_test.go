@@ -63,6 +63,32 @@ func TestPowerCutTakesLinks(t *testing.T) {
 	}
 }
 
+// What a container uses can't be removed: the user must know of it.
+func TestPowerCutTakesAnImageInUse(t *testing.T) {
+	s := open(t)
+	img := image(t, s, "localhost/used", files(t, "f"))
+	unused := image(t, s, "localhost/unused", files(t, "f"), files(t, "g"))
+	c, err := s.CreateContainer(NewContainer{ImageID: img.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty(t, s.GraphRoot(), "overlay", img.TopLayer, "diff/f")
+
+	after := rebooted(t, s)
+	var told []string
+	after.opts.Warn = func(msg string) { told = append(told, msg) }
+	if _, err := after.Image(img.ID); err != nil {
+		t.Error(err)
+	}
+	if _, err := after.Image(unused.ID); err == nil {
+		t.Error("the image that no container uses is still there")
+	}
+	text := strings.Join(told, "\n")
+	if !strings.Contains(text, "localhost/used") || !strings.Contains(text, c.ID) || !strings.Contains(text, "localhost/unused") {
+		t.Errorf("told of %q", told)
+	}
+}
+
 func TestPowerCutTakesAnImage(t *testing.T) {
 	s := open(t)
 	old := image(t, s, "localhost/old", files(t, "f"))

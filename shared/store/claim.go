@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.podman.io/storage"
@@ -57,7 +58,7 @@ func (s *Store) claim(name string) error {
 	s.healOnce()
 	f, err := s.newClaim()
 	for err == nil {
-		if err = os.Rename(f.Name(), filepath.Join(s.claimsDir(), name)); err == nil {
+		if err = s.nameClaim(f, name); err == nil {
 			break
 		}
 		f.Close()
@@ -74,6 +75,17 @@ func (s *Store) claim(name string) error {
 	}
 	s.claims[name] = f
 	return nil
+}
+
+// nameClaim gives the claim its name, when nobody is at ending an older one of
+// that name.
+func (s *Store) nameClaim(f *os.File, name string) error {
+	unlock, err := s.lockClaims(unix.LOCK_SH)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return os.Rename(f.Name(), filepath.Join(s.claimsDir(), name))
 }
 
 // newClaim makes a claim without a name: it is locked before it gets one.
@@ -127,11 +139,20 @@ func (s *Store) claimsDir() string { return filepath.Join(s.GraphRoot(), claimsD
 // healOnce finishes what killed processes were at.
 func (s *Store) healOnce() { s.heal.Do(func() { s.endClaims(layersAge) }) }
 
+// healing is one round of endClaims. As long as it lasts, no claim gets a name and
+// no list of layers grows.
+type healing struct {
+	counted func() map[string]bool // the layers that living processes list
+	intact  map[string]bool        // by the layers that were read again
+}
+
 // endClaims finishes what killed processes were at; layers of images in the
 // making are given up at the age. Nothing depends on its success: the files stay
 // for the next one.
 func (s *Store) endClaims(age time.Duration) {
 	entries, _ := os.ReadDir(s.claimsDir())
+	h := healing{counted: sync.OnceValue(s.countedOn), intact: map[string]bool{}}
+	var unlock func()
 	for _, e := range entries {
 		path := filepath.Join(s.claimsDir(), e.Name())
 		f, err := os.Open(path)
@@ -142,21 +163,38 @@ func (s *Store) endClaims(age time.Duration) {
 			f.Close()
 			continue
 		}
-		if s.endClaim(e.Name(), f) == nil {
+		if unlock == nil {
+			if unlock, err = s.lockClaims(unix.LOCK_EX); err != nil {
+				f.Close()
+				return
+			}
+			defer unlock()
+		}
+		if isAt(f, path) && s.endClaim(h, e.Name(), f) == nil {
 			os.Remove(path)
 		}
 		f.Close()
 	}
 }
 
-func (s *Store) endClaim(name string, f *os.File) error {
+// isAt says whether the path is still the file's.
+func isAt(f *os.File, path string) bool {
+	have, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Lstat(path)
+	return err == nil && os.SameFile(have, now)
+}
+
+func (s *Store) endClaim(h healing, name string, f *os.File) error {
 	switch {
 	case strings.HasPrefix(name, unnamed):
 		return nil
 	case strings.HasSuffix(name, layering):
-		return s.endLayers(f, "")
+		return s.endLayers(h, f, "")
 	case strings.HasSuffix(name, unmaking):
-		return s.endLayers(f, strings.TrimSuffix(name, unmaking))
+		return s.endLayers(h, f, strings.TrimSuffix(name, unmaking))
 	}
 	if id, image := strings.CutSuffix(name, imaging); image {
 		return s.removeHalfImage(id)

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"go.podman.io/storage"
 )
 
@@ -216,5 +218,48 @@ func TestClaimWhileOthersLook(t *testing.T) {
 			return
 		default:
 		}
+	}
+}
+
+// Two processes may come upon the claim of a killed one: what the first makes
+// of the same name meanwhile is not for the second to end.
+func TestClaimThatReplacesADeadOne(t *testing.T) {
+	s := open(t)
+	deserted(t, s, "c"+changing)
+	path := filepath.Join(s.claimsDir(), "c"+changing)
+	unlock, err := s.lockClaims(unix.LOCK_SH) // the other waits for it
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, done := again(t, s), make(chan struct{})
+	dead, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dead.Close()
+	go func() {
+		defer close(done)
+		other.endClaims(0)
+	}()
+	for unix.Flock(int(dead.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil { // until the other has it
+		_ = unix.Flock(int(dead.Fd()), unix.LOCK_UN)
+		select {
+		case <-done:
+			t.Fatal("the claim ended while others were listing theirs")
+		default:
+		}
+	}
+	f, err := s.newClaim()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := os.Rename(f.Name(), path); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	<-done
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the claim of a living process is gone: %v", err)
 	}
 }

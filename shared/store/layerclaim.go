@@ -159,25 +159,22 @@ func lockDir(path string, how int) (unlock func(), err error) {
 
 // endLayers removes the layers of a killed process's claim that nothing uses, and
 // the files of the image, unless "", that went before them.
-func (s *Store) endLayers(claim *os.File, image string) error {
-	unlock, err := s.lockClaims(unix.LOCK_EX)
-	if err != nil {
-		return err
-	}
-	defer unlock()
+func (s *Store) endLayers(h healing, claim *os.File, image string) error {
 	if err := unix.Flock(int(claim.Fd()), unix.LOCK_UN); err != nil { // nobody lives who counts on them
 		return err
 	}
 	list := readList(claim)
 	if list.boot != s.boot && image == "" {
-		if err := s.verify(list.layers); err != nil {
+		if err := s.verify(h, list.layers); err != nil {
 			return err
 		}
+	} else if list.recorded {
+		return nil // they are on the disk by now, and went with their image if that is gone
 	}
 	layers := list.layers
 	slices.Reverse(layers) // the upper ones first
 	for _, id := range layers {
-		if err := s.removeLeftLayer(id); err != nil {
+		if err := s.removeLeftLayer(h, id); err != nil {
 			return err
 		}
 	}
@@ -189,8 +186,8 @@ func (s *Store) endLayers(claim *os.File, image string) error {
 
 // removeLeftLayer removes the layer, and those under it, as far as nothing uses
 // them and nobody counts on them.
-func (s *Store) removeLeftLayer(id string) error {
-	for id != "" && !s.countedOn(id) {
+func (s *Store) removeLeftLayer(h healing, id string) error {
+	for id != "" && !h.counted()[id] {
 		l, err := s.lib.Layer(id)
 		if err == nil {
 			err = s.lib.DeleteLayer(id)
@@ -208,21 +205,23 @@ func (s *Store) removeLeftLayer(id string) error {
 	return nil
 }
 
-// countedOn says whether a living process lists the layer.
-func (s *Store) countedOn(id string) bool {
+// countedOn are the layers that living processes list.
+func (s *Store) countedOn() map[string]bool {
+	counted := map[string]bool{}
 	files, _ := filepath.Glob(filepath.Join(s.claimsDir(), "*"+layering))
 	for _, path := range files {
 		f, err := os.Open(path)
 		if err != nil {
 			continue
 		}
-		found := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil && slices.Contains(readList(f).layers, id)
-		f.Close()
-		if found {
-			return true
+		if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil {
+			for _, id := range readList(f).layers {
+				counted[id] = true
+			}
 		}
+		f.Close()
 	}
-	return false
+	return counted
 }
 
 // layersList is what a claim says.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -108,6 +109,32 @@ func TestListOfAWholeImage(t *testing.T) {
 	}
 	if images, err := other.Images(); len(images) != 1 {
 		t.Errorf("images %v, %v", images, err)
+	}
+}
+
+// What came after the image with the list is gone is another's: other tools have
+// no lists.
+func TestListOfAnImageThatIsGone(t *testing.T) {
+	s := open(t)
+	img := image(t, s, "localhost/a", files(t, "f"))
+	if _, err := s.RemoveImage(img.ID); err != nil {
+		t.Fatal(err)
+	}
+	l, _, err := s.lib.PutLayer(img.TopLayer, "", nil, "", false, nil, bytes.NewReader(files(t, "f")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists, _ := filepath.Glob(filepath.Join(s.claimsDir(), "*"+layering))
+	old := time.Now().Add(-writtenAge - time.Second)
+	for _, list := range lists {
+		if err := os.Chtimes(list, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again(t, s).healOnce()
+	wantLayers(t, s, true, Layer{ID: l.ID})
+	if left, _ := os.ReadDir(s.claimsDir()); len(lists) == 0 || len(left) > 0 {
+		t.Errorf("of the lists %v are left %v", lists, left)
 	}
 }
 
