@@ -65,9 +65,10 @@ func sinceBoot(o Options) (string, error) {
 		return string(name), nil // another process was here first
 	}
 	if o.Driver == "overlay" {
+		roots := append([]string{o.GraphRoot}, imageStores(o)...)
 		for _, root := range []string{o.GraphRoot, o.ImageStore} {
 			if root != "" {
-				if err := mendLinks(root); err != nil {
+				if err := mendLinks(root, roots); err != nil {
 					return "", err
 				}
 			}
@@ -77,12 +78,29 @@ func sinceBoot(o Options) (string, error) {
 	return name, replaceFile(path, name)
 }
 
+// imageStores are the other roots that layers of the store may lie on.
+func imageStores(o Options) []string {
+	var roots []string
+	if o.ImageStore != "" {
+		roots = append(roots, o.ImageStore)
+	}
+	for _, option := range o.DriverOptions {
+		name, value, _ := strings.Cut(option, "=")
+		switch strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(name), "overlay"), ".") {
+		case "imagestore", "additionalimagestore":
+			roots = append(roots, strings.Split(value, ",")...)
+		}
+	}
+	return roots
+}
+
 // linkNames are the files of a layer's directory that say how it lies on others:
 // its own short name, the short names below it, and the layers below it.
 var linkNames = [...]string{"link", "lower", "lower-layers"}
 
-// mendLinks writes those files anew where they are empty.
-func mendLinks(root string) error {
+// mendLinks writes those files anew where they are empty. roots are all those
+// that have layers.
+func mendLinks(root string, roots []string) error {
 	home := filepath.Join(root, "overlay")
 	entries, err := os.ReadDir(home)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -102,7 +120,7 @@ func mendLinks(root string) error {
 				continue
 			}
 			if m == nil {
-				if m, err = newLinkMender(root); err != nil {
+				if m, err = newLinkMender(home, roots); err != nil {
 					return err
 				}
 			}
@@ -120,48 +138,65 @@ type linkMender struct {
 	home    string
 	parents map[string]string // of layers
 	short   map[string]string // names of layers
+	homes   map[string]string // of layers
 }
 
-func newLinkMender(root string) (*linkMender, error) {
-	m := &linkMender{home: filepath.Join(root, "overlay"), parents: map[string]string{}, short: map[string]string{}}
-	for _, list := range []string{"layers.json", "volatile-layers.json"} {
-		var layers []struct{ ID, Parent string }
-		data, err := os.ReadFile(filepath.Join(root, "overlay-layers", list))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = json.Unmarshal(data, &layers)
-		}
-		if err != nil {
+func newLinkMender(home string, roots []string) (*linkMender, error) {
+	m := &linkMender{home: home, parents: map[string]string{}, short: map[string]string{}, homes: map[string]string{}}
+	for _, root := range roots {
+		if err := m.learn(root); err != nil {
 			return nil, err
-		}
-		for _, l := range layers {
-			m.parents[l.ID] = l.Parent
-		}
-	}
-	links, err := os.ReadDir(filepath.Join(m.home, "l"))
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range links {
-		if target, err := os.Readlink(filepath.Join(m.home, "l", l.Name())); err == nil {
-			m.short[filepath.Base(filepath.Dir(target))] = l.Name()
 		}
 	}
 	return m, nil
 }
 
-// mend writes the layer's files. One that is in no list is not the library's
-// concern either.
-func (m *linkMender) mend(id string) error {
-	parent, known := m.parents[id]
-	if !known {
-		return nil
+// learn reads what there is on the root.
+func (m *linkMender) learn(root string) error {
+	home := filepath.Join(root, "overlay")
+	for _, list := range []string{"layers.json", "volatile-layers.json"} {
+		var layers []struct{ ID, Parent string }
+		data, err := os.ReadFile(filepath.Join(root, "overlay-layers", list))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 {
+			continue // the volatile one is never synced, and empty is none to the library
+		}
+		if err == nil {
+			err = json.Unmarshal(data, &layers)
+		}
+		if err != nil {
+			return err
+		}
+		for _, l := range layers {
+			if m.homes[l.ID] == "" {
+				m.parents[l.ID], m.homes[l.ID] = l.Parent, home
+			}
+		}
 	}
+	links, err := os.ReadDir(filepath.Join(home, "l"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, l := range links {
+		if target, err := os.Readlink(filepath.Join(home, "l", l.Name())); err == nil {
+			if id := filepath.Base(filepath.Dir(target)); m.homes[id] == home {
+				m.short[id] = l.Name()
+			}
+		}
+	}
+	return nil
+}
+
+// mend writes the layer's files. One that is in no list, or on one that isn't, is
+// not the library's concern either.
+func (m *linkMender) mend(id string) error {
 	var short, layers []string
-	for below := parent; below != "" && len(layers) <= len(m.parents); below = m.parents[below] {
-		short, layers = append(short, "l/"+m.shortOf(below)), append(layers, below)
+	for below := id; below != ""; below = m.parents[below] {
+		if m.homes[below] == "" || len(layers) > len(m.parents) {
+			return nil
+		}
+		if below != id {
+			short, layers = append(short, "l/"+m.shortOf(below)), append(layers, below)
+		}
 	}
 	texts := []string{m.shortOf(id), strings.Join(short, ":"), strings.Join(layers, ":")}
 	for i, name := range linkNames {
@@ -180,7 +215,7 @@ func (m *linkMender) mend(id string) error {
 func (m *linkMender) shortOf(id string) string {
 	if m.short[id] == "" {
 		m.short[id] = strings.ToUpper(stringid.GenerateRandomID()[:26])
-		_ = os.Symlink(filepath.Join("..", id, "diff"), filepath.Join(m.home, "l", m.short[id]))
+		_ = os.Symlink(filepath.Join("..", id, "diff"), filepath.Join(m.homes[id], "l", m.short[id]))
 	}
 	return m.short[id]
 }

@@ -63,6 +63,45 @@ func TestPowerCutTakesLinks(t *testing.T) {
 	}
 }
 
+// Images may lie on a root of their own, and the list of volatile layers, which
+// is never synced, may be empty.
+func TestPowerCutTakesLinksOnToAnotherRoot(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	s, err := Open(Options{GraphRoot: dir + "/graph", RunRoot: dir + "/run", ImageStore: dir + "/images"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := image(t, s, "localhost/a", files(t, "f"), files(t, "g"))
+	c, err := s.CreateContainer(NewContainer{ImageID: img.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty(t, s.GraphRoot(), "overlay", c.LayerID, "lower")
+	if err := os.WriteFile(filepath.Join(s.GraphRoot(), "overlay-layers/volatile-layers.json"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	after := rebooted(t, s)
+	root, err := after.Mount(c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := after.Unmount(c.ID, true); err != nil {
+			t.Error(err)
+		}
+		if _, err := after.lib.Shutdown(true); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, name := range []string{"f", "g"} {
+		if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // What a container uses can't be removed: the user must know of it.
 func TestPowerCutTakesAnImageInUse(t *testing.T) {
 	s := open(t)
