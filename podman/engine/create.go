@@ -80,9 +80,14 @@ func (e *Engine) image(ctx context.Context, req *CreateRequest) (store.Image, er
 		return store.Image{}, nil
 	}
 	o := req.PullOptions
-	anyPlatform := o.Platform.OS == "" && o.Platform.Architecture == ""
+	anyPlatform := o.Platform.OS == "" && o.Platform.Architecture == "" && o.Platform.Variant == ""
 	if req.Pull == imgcopy.PullNever || anyPlatform && (req.Pull == "" || req.Pull == imgcopy.PullMissing) {
-		image, err := e.lookupSingle(req.Image)
+		image, err := e.lookupFor(req.Image, o.Platform)
+		if err == nil && !anyPlatform {
+			if other, err := e.platformMismatch(image.ID, o.Platform); other != "" || err != nil {
+				return image, errors.Join(err, errdef.Newf(errdef.ErrNotFound, "%s: image not known for this platform: %s", req.Image, other))
+			}
+		}
 		if err == nil || !isNotFound(err) || req.Pull == imgcopy.PullNever {
 			return image, err
 		}
@@ -192,6 +197,9 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 	}
 	// What can be known to be wrong is an error before anything is made.
 	if _, err := e.capabilities(&c.Security, 0); err != nil {
+		return nil, err
+	}
+	if _, err := e.runtime(c.Runtime); err != nil {
 		return nil, err
 	}
 	for _, target := range c.Depends() {

@@ -97,11 +97,16 @@ func (e *Engine) LookupImage(name string) (store.Image, error) {
 // lookupSingle finds an image by name; of a list of images it is the one for
 // this machine.
 func (e *Engine) lookupSingle(name string) (store.Image, error) {
+	return e.lookupFor(name, v1.Platform{})
+}
+
+// lookupFor is lookupSingle for another platform; empty fields are the host's.
+func (e *Engine) lookupFor(name string, p v1.Platform) (store.Image, error) {
 	img, err := e.LookupImage(name)
 	if err != nil {
 		return img, err
 	}
-	return imgcopy.ForPlatform(e.Store, img, v1.Platform{})
+	return imgcopy.ForPlatform(e.Store, img, p)
 }
 
 // Lists are the store's lists of images.

@@ -82,6 +82,9 @@ func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.C
 		c.ExposedPorts = append(c.ExposedPorts, port)
 	}
 	for _, port := range req.Expose {
+		if _, err := network.ParsePorts([]string{port}); err != nil || strings.Contains(port, ":") {
+			return errdef.Newf(errdef.ErrInvalid, "invalid range format for --expose: %q: want PORT[-PORT][/PROTOCOL]", port)
+		}
 		if !strings.Contains(port, "/") {
 			port += "/tcp"
 		}

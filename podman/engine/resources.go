@@ -67,6 +67,9 @@ func setMemory(r *specs.LinuxResources, req *ResourceRequest) error {
 		*m.to = &n
 		r.Memory = memory
 	}
+	if l, s := memory.Limit, memory.Swap; l != nil && s != nil && *s > 0 && *s < *l {
+		return errdef.Newf(errdef.ErrInvalid, "minimum memoryswap limit should be larger than memory limit: --memory-swap %q is memory and swap together", req.MemorySwap)
+	}
 	if memory.Limit != nil && memory.Swap == nil {
 		swap := 2 * *memory.Limit
 		memory.Swap = &swap
@@ -82,6 +85,9 @@ func setMemory(r *specs.LinuxResources, req *ResourceRequest) error {
 }
 
 func setCPU(r *specs.LinuxResources, req *ResourceRequest) error {
+	if err := checkCPUSets(req.CPUSetCPUs, req.CPUSetMems); err != nil {
+		return err
+	}
 	cpu := &specs.LinuxCPU{Cpus: req.CPUSetCPUs, Mems: req.CPUSetMems}
 	if req.CPUs != 0 {
 		if req.CPUPeriod != 0 || req.CPUQuota != 0 {

@@ -38,6 +38,9 @@ func setSecurity(c *container.Config, req *CreateRequest, image *v1.Config) erro
 		if !ok {
 			return errdef.Newf(errdef.ErrInvalid, "%s is invalid, sysctl values must be in the form of KEY=VALUE", kv)
 		}
+		if err := runtime.CheckSysctl(key); err != nil {
+			return err
+		}
 		if c.Sysctl == nil {
 			c.Sysctl = map[string]string{}
 		}

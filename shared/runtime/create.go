@@ -366,9 +366,25 @@ func (c *creation) settings() error {
 // sysctl gives the file of a kernel parameter below /proc, if it is one that a
 // namespace of the container has to itself.
 func (c *creation) sysctl(name string) (string, error) {
-	own := func(t specs.LinuxNamespaceType) bool {
-		return slices.ContainsFunc(c.spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == t })
+	path, kind, err := sysctlOf(name)
+	if err != nil {
+		return "", err
 	}
+	if !slices.ContainsFunc(c.spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind }) {
+		return "", errdef.Newf(errdef.ErrInvalid, "sysctl %q is not allowed in the host's %s namespace", name, kind)
+	}
+	return "sys/" + path, nil
+}
+
+// CheckSysctl refuses a kernel parameter that no namespace has to itself.
+func CheckSysctl(name string) error {
+	_, _, err := sysctlOf(name)
+	return err
+}
+
+// sysctlOf gives a parameter's path below /proc/sys and the namespace that it
+// belongs to.
+func sysctlOf(name string) (string, specs.LinuxNamespaceType, error) {
 	// In either notation, and interfaces may have dots in their names.
 	path := name
 	if i := strings.IndexAny(name, "./"); i >= 0 && name[i] == '.' {
@@ -383,17 +399,14 @@ func (c *creation) sysctl(name string) (string, error) {
 	case path == "kernel/domainname":
 		kind = specs.UTSNamespace
 	case path == "kernel/hostname":
-		return "", errdef.Newf(errdef.ErrInvalid, "sysctl %q is not allowed: set the container's hostname instead", name)
+		return "", "", errdef.Newf(errdef.ErrInvalid, "sysctl %q is not allowed: set the container's hostname instead", name)
 	default:
-		return "", errdef.Newf(errdef.ErrInvalid, "sysctl %q is not in a separate kernel namespace", name)
-	}
-	if !own(kind) {
-		return "", errdef.Newf(errdef.ErrInvalid, "sysctl %q is not allowed in the host's %s namespace", name, kind)
+		return "", "", errdef.Newf(errdef.ErrInvalid, "sysctl %q is not allowed: it is not in a separate kernel namespace", name)
 	}
 	if strings.Contains("/"+path+"/", "/../") || strings.Contains("/"+path+"/", "/./") {
-		return "", errdef.Newf(errdef.ErrInvalid, "sysctl %q is malformed", name)
+		return "", "", errdef.Newf(errdef.ErrInvalid, "sysctl %q is malformed", name)
 	}
-	return "sys/" + path, nil
+	return path, kind, nil
 }
 
 // process writes what makes the init program the container's command.

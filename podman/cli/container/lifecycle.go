@@ -202,6 +202,11 @@ func NewRemove(a *app.App) *cobra.Command {
 		}
 		pick.ignore = pick.ignore || req.Force
 		req.Timeout = StopTime(cmd, timeout)
+		for _, name := range names { // a misspelt name is noticed while everything is there
+			if _, err := e.Lookup(name); errors.Is(err, errdef.ErrNotFound) && !pick.ignore {
+				return removeStatus(name, err)
+			}
+		}
 		return pick.each(cmd.OutOrStdout(), names, func(name string) error {
 			return removeStatus(name, e.Remove(cmd.Context(), name, req))
 		})
