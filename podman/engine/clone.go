@@ -73,6 +73,7 @@ func (e *Engine) cloneConfig(ctx context.Context, c *container.Config, req *Clon
 		return image, err
 	}
 	c.ID, c.Created = container.NewID(), time.Now()
+	c.TakeNext()
 	c.Mounts = freshVolumes(c.Mounts)
 	forgetUnique(c)
 	if err := e.updateResources(c, &req.Resources); err != nil {

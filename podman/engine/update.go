@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,19 +18,30 @@ import (
 type UpdateRequest struct {
 	Resources ResourceRequest
 	Ulimits   []string
+	Publish   []string
+	Unpublish []string // mappings as in Publish; what they leave open may be any
+	Volumes   []string // these and Mounts replace what has their destination
+	Mounts    []string
+	Unmount   []string // destinations
+	Labels    []string
+	Unlabel   []string // keys
 	Env       []string // NAME=VALUE
 	UnsetEnv  []string
 	Restart   string // a policy
 	Health    HealthRequest
 }
 
-// Update changes the container: limits take effect at once where it runs, and
-// everything at its next start. It returns the container's ID.
-func (e *Engine) Update(ctx context.Context, nameOrID string, req UpdateRequest) (id string, err error) {
+// Update changes the container: limits and labels at once, and everything
+// else at its next start. It returns the container's ID; later says that it
+// runs, and goes on with the ports and mounts that it has.
+func (e *Engine) Update(ctx context.Context, nameOrID string, req UpdateRequest) (id string, later bool, err error) {
 	err = e.withContainer(nameOrID, func(c *container.Config) error {
 		id = c.ID
 		was := *c
 		if err := e.updateConfig(c, &req); err != nil {
+			return err
+		}
+		if later, err = e.updateParts(ctx, c, &req); err != nil {
 			return err
 		}
 		if s := e.status(c.ID); s.Running() {
@@ -46,7 +58,7 @@ func (e *Engine) Update(ctx context.Context, nameOrID string, req UpdateRequest)
 		e.event(containerEvent(&was, "update"))
 		return nil
 	})
-	return id, err
+	return id, later, err
 }
 
 func (e *Engine) updateConfig(c *container.Config, req *UpdateRequest) error {
@@ -74,6 +86,9 @@ func (e *Engine) updateConfig(c *container.Config, req *UpdateRequest) error {
 	if err := updateHealth(c, &req.Health); err != nil {
 		return err
 	}
+	if err := updateLabels(c, req); err != nil {
+		return err
+	}
 	for _, kv := range req.Env {
 		var err error
 		if c.Env, err = addEnv(c.Env, kv); err != nil {
@@ -83,6 +98,27 @@ func (e *Engine) updateConfig(c *container.Config, req *UpdateRequest) error {
 	for _, name := range req.UnsetEnv {
 		c.Env = slices.DeleteFunc(c.Env, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
 	}
+	return nil
+}
+
+func updateLabels(c *container.Config, req *UpdateRequest) error {
+	labels := maps.Clone(c.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	for _, key := range req.Unlabel {
+		if _, ok := labels[key]; !ok {
+			return errdef.Newf(errdef.ErrNotFound, "--unsetlabel %q: container %s has no such label", key, c.Name)
+		}
+		delete(labels, key)
+	}
+	for _, kv := range req.Labels {
+		if kv == "" || kv[0] == '=' {
+			return errdef.Newf(errdef.ErrInvalid, "invalid label %q: want KEY=VALUE", kv)
+		}
+	}
+	addPairs(labels, req.Labels)
+	c.Labels = labels
 	return nil
 }
 

@@ -15,41 +15,13 @@ import (
 // mounts gathers what the request and the image mount; of two mounts with one
 // destination the user's wins, and two of the user's are an error.
 func (e *Engine) mounts(req *CreateRequest, imageVolumes map[string]struct{}) ([]container.Mount, error) {
-	var all []container.Mount
-	for _, v := range req.Volumes {
-		m, err := parseVolume(v)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, m)
-	}
-	for _, s := range req.Mounts {
-		some, err := parseMount(s)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, some...)
-	}
-	for _, s := range req.Tmpfs {
-		dst, opts, _ := strings.Cut(s, ":")
-		m := container.Mount{Type: "tmpfs", Source: "tmpfs", Destination: path.Clean(dst)}
-		if !path.IsAbs(dst) {
-			return nil, errdef.Newf(errdef.ErrInvalid, "invalid container path %q, must be an absolute path", dst)
-		}
-		if err := m.SetOptions(tmpfsOptions(strings.Split(opts, ","))); err != nil {
-			return nil, err
-		}
-		all = append(all, m)
+	all, err := e.askedMounts(req.Volumes, req.Mounts, req.Tmpfs)
+	if err != nil {
+		return nil, err
 	}
 	seen := map[string]bool{}
-	for i := range all {
-		if seen[all[i].Destination] {
-			return nil, errdef.Newf(errdef.ErrInvalid, "%s: duplicate mount destination", all[i].Destination)
-		}
-		seen[all[i].Destination] = true
-		if err := e.checkSource(&all[i]); err != nil {
-			return nil, err
-		}
+	for _, m := range all {
+		seen[m.Destination] = true
 	}
 	others, err := e.volumesFrom(req.VolumesFrom)
 	if err != nil {
@@ -78,6 +50,50 @@ func (e *Engine) mounts(req *CreateRequest, imageVolumes map[string]struct{}) ([
 		}
 	}
 	slices.SortFunc(all, func(a, b container.Mount) int { return strings.Compare(a.Destination, b.Destination) })
+	return all, nil
+}
+
+// askedMounts reads -v, --mount and --tmpfs; no two may have one destination.
+func (e *Engine) askedMounts(volumes, mounts, tmpfs []string) ([]container.Mount, error) {
+	var all []container.Mount
+	for i, v := range volumes {
+		if slices.Contains(volumes[:i], v) {
+			continue // said twice, meant once
+		}
+		m, err := parseVolume(v)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	for _, s := range mounts {
+		some, err := parseMount(s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	for _, s := range tmpfs {
+		dst, opts, _ := strings.Cut(s, ":")
+		m := container.Mount{Type: "tmpfs", Source: "tmpfs", Destination: path.Clean(dst)}
+		if !path.IsAbs(dst) {
+			return nil, errdef.Newf(errdef.ErrInvalid, "invalid container path %q, must be an absolute path", dst)
+		}
+		if err := m.SetOptions(tmpfsOptions(strings.Split(opts, ","))); err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	seen := map[string]bool{}
+	for i := range all {
+		if seen[all[i].Destination] {
+			return nil, errdef.Newf(errdef.ErrInvalid, "%s: duplicate mount destination", all[i].Destination)
+		}
+		seen[all[i].Destination] = true
+		if err := e.checkSource(&all[i]); err != nil {
+			return nil, err
+		}
+	}
 	return all, nil
 }
 

@@ -140,6 +140,20 @@ func parsePortNumber(s string) (uint16, error) {
 // count is how many ports the mapping has.
 func (p PortMapping) count() int { return max(int(p.Range), 1) }
 
+// Collides says whether both mappings want the same port of the host's.
+func (p PortMapping) Collides(q PortMapping) bool {
+	anywhere := func(ip string) bool { return ip == "" || ip == "0.0.0.0" || ip == "::" }
+	return p.Protocol == q.Protocol && (p.HostIP == q.HostIP || anywhere(p.HostIP) || anywhere(q.HostIP)) &&
+		int(p.HostPort) < int(q.HostPort)+q.count() && int(q.HostPort) < int(p.HostPort)+p.count()
+}
+
+// Covers says whether q is a mapping that p names; what p leaves open, the
+// host's port and address, may be any.
+func (p PortMapping) Covers(q PortMapping) bool {
+	return p.Protocol == q.Protocol && p.ContainerPort == q.ContainerPort && p.count() == q.count() &&
+		(p.HostPort == 0 || p.HostPort == q.HostPort) && (p.HostIP == "" || p.HostIP == q.HostIP)
+}
+
 // ChooseHostPorts returns the mappings with a free host port wherever none was
 // asked for. Nothing holds it until HoldPorts does.
 func ChooseHostPorts(ports []PortMapping) ([]PortMapping, error) {

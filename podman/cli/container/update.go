@@ -17,16 +17,24 @@ func NewUpdate(a *app.App) *cobra.Command {
 	var pick choose
 	var req engine.UpdateRequest
 	cmd := &cobra.Command{
-		Use:     "update [options] CONTAINER",
-		Short:   "Update an existing container",
-		Long:    "Changes the limits of a container, at once where it runs, and its environment and user limits, from its next start on.",
-		Example: "  podman update --cpus 2 --memory 1g web\n  podman update --env LEVEL=debug --pids-limit 100 web",
+		Use:   "update [options] CONTAINER",
+		Short: "Update an existing container",
+		Long: `Changes a container that is there. Limits and labels change at once; environment, user limits, published ports and mounts
+  from its next start on. It keeps its name, ID and files.`,
+		Example: "  podman update --cpus 2 --memory 1g web\n  podman update --env LEVEL=debug --pids-limit 100 web\n  podman update --publish-rm 80 --publish 8081:80 --volume data:/data web && podman restart web",
 	}
 	pick.bindLatest(cmd)
 	bindResources(cmd, &req.Resources)
 	bindHealth(cmd, &req.Health)
 	cmd.Flags().StringArrayVarP(&req.Env, "env", "e", nil, "Set environment variables in container")
 	cmd.Flags().StringArrayVar(&req.UnsetEnv, "unsetenv", nil, "Unset environment default variables in container")
+	cmd.Flags().StringArrayVar(&req.Labels, "label", nil, "Set metadata on container")
+	cmd.Flags().StringArrayVar(&req.Unlabel, "unsetlabel", nil, "Remove the label of this name")
+	cmd.Flags().StringSliceVarP(&req.Publish, "publish", "p", nil, "Publish a container's port, or a range of ports, to the host")
+	cmd.Flags().StringSliceVar(&req.Unpublish, "publish-rm", nil, "Publish a port no longer: the container's (80/tcp), or also the host's ([[IP:]8080:]80)")
+	cmd.Flags().StringArrayVarP(&req.Volumes, "volume", "v", nil, "Bind mount a volume into the container, in the place of what is mounted there")
+	cmd.Flags().StringArrayVar(&req.Mounts, "mount", nil, "Attach a filesystem mount to the container, in the place of what is mounted there")
+	cmd.Flags().StringArrayVar(&req.Unmount, "mount-rm", nil, "Mount nothing any longer at this destination")
 	cmd.Flags().StringVar(&req.Restart, "restart", "", `Restart policy to apply when a container exits ("always"|"no"|"never"|"on-failure"|"unless-stopped")`)
 	cmd.Flags().StringSliceVar(&req.Ulimits, "ulimit", nil, "Ulimit options")
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
@@ -38,9 +46,12 @@ func NewUpdate(a *app.App) *cobra.Command {
 			return errdef.Newf(errdef.ErrInvalid, "update takes one container: %s is too much", strings.Join(rest, " "))
 		}
 		req.Resources.PidsLimitSet = cmd.Flags().Changed("pids-limit")
-		id, err := e.Update(cmd.Context(), name, req)
+		id, later, err := e.Update(cmd.Context(), name, req)
 		if err != nil {
 			return err
+		}
+		if later {
+			fmt.Fprintf(cmd.ErrOrStderr(), "Container %s runs: its ports and mounts change when it is started next (podman restart %s)\n", name, name)
 		}
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), id)
 		return err

@@ -98,6 +98,21 @@ type Config struct {
 	Sysctl          map[string]string         `json:"sysctl,omitempty"`
 	ShmSize         int64                     `json:"shmSize"`                // bytes
 	ExposedPorts    []string                  `json:"exposedPorts,omitempty"` // "5000/tcp", from the image and --expose
+
+	Next *Parts `json:"next,omitempty"` // what update has changed since it runs
+}
+
+// Parts are what a container gets at its start and keeps until it ends.
+type Parts struct {
+	Ports  []network.PortMapping `json:"ports,omitempty"`
+	Mounts []Mount               `json:"mounts,omitempty"`
+}
+
+// TakeNext gives the container the parts that its next run is to have.
+func (c *Config) TakeNext() {
+	if c.Next != nil {
+		c.Network.Ports, c.Mounts, c.Next = c.Next.Ports, c.Next.Mounts, nil
+	}
 }
 
 // Modes of a user namespace of the container's own.
