@@ -188,7 +188,8 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		return nil, err
 	}
 	steps := []func(*container.Config, *CreateRequest, *v1.Config) error{
-		e.setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setResources, e.setUserNS, e.setNamespaces, e.setInit, setUsers, e.setHostname, e.setUmask, e.setSecrets, e.setRequires, e.setRun,
+		e.setEnvironment, setLabels, e.setLog, e.setNetwork, setSecurity, e.setCgroups, e.setResources, e.setUserNS, e.setNamespaces, e.setInit, setUsers, e.setHostname, e.setUmask,
+		e.setSecrets, e.setRequires, e.setRun, setSystemd, setNotify,
 	}
 	for _, step := range steps {
 		if err := step(c, req, &file.Config); err != nil {

@@ -29,6 +29,8 @@ type Engine struct {
 	oneShot  bool
 	networks func() (*network.Manager, error)
 	events   *event.Log
+	// cgroupManager is who makes control groups: cgroupfs or systemd.
+	cgroupManager func() string
 }
 
 // Options choose the engine's store and ways.
@@ -56,6 +58,7 @@ func Open(o Options) (*Engine, error) {
 		return e.openNetworks(o.NetworkConfigDir)
 	})
 	e.events = e.openEvents(o.Config)
+	e.cgroupManager = sync.OnceValue(e.chooseManager)
 	return e, nil
 }
 
@@ -109,10 +112,6 @@ func (e *Engine) runtimePath(name string) string {
 		}
 	}
 	return name
-}
-
-func (e *Engine) systemdCgroups() bool {
-	return e.Config.Engine.CgroupManager == "systemd"
 }
 
 // mkdirPrivate makes a directory that only its owner enters.

@@ -24,7 +24,7 @@ func (e *Engine) Info() (*Info, error) {
 		return nil, err
 	}
 	info := &Info{Host: host, Plugins: InfoPlugins{Volume: []string{"local"}, Network: []string{"bridge", "macvlan", "ipvlan"},
-		Log: []string{"k8s-file", "none"}}}
+		Log: []string{k8sFile, "none", passthrough, journald}}}
 	if info.Store, err = e.storeFacts(); err != nil {
 		return nil, err
 	}
@@ -34,9 +34,9 @@ func (e *Engine) Info() (*Info, error) {
 
 func (e *Engine) hostFacts() (*InfoHost, error) {
 	c := e.Config
-	h := &InfoHost{Arch: runtime.GOARCH, OS: runtime.GOOS, CPUs: runtime.NumCPU(), CgroupManager: first(c.Engine.CgroupManager, "cgroupfs"),
-		CgroupsVersion: oci.CgroupsVersion(), CgroupControllers: oci.CgroupControllers(), DatabaseBackend: "none", EventLogger: "file",
-		LogDriver: first(c.Containers.LogDriver, "k8s-file"), NetworkBackend: "builtin", Linkmode: "static", RootlessNetworkCmd: "pasta",
+	h := &InfoHost{Arch: runtime.GOARCH, OS: runtime.GOOS, CPUs: runtime.NumCPU(), CgroupManager: e.cgroupManager(),
+		CgroupsVersion: oci.CgroupsVersion(), CgroupControllers: oci.CgroupControllers(e.systemdCgroups()), DatabaseBackend: "none", EventLogger: "file",
+		LogDriver: e.LogDriver(), NetworkBackend: "builtin", Linkmode: "static", RootlessNetworkCmd: "pasta",
 		NetworkBackendInfo: InfoBackend{Backend: "builtin", DefaultNetwork: first(c.Network.DefaultNetwork, "podman")},
 		OCIRuntime:         InfoRuntime{Name: first(c.Engine.Runtime, "builtin")}}
 	if c.Engine.EventsLogger == "none" {

@@ -13,7 +13,6 @@ import (
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/network"
 	"github.com/podsuite/podsuite/shared/store"
-	"golang.org/x/sys/unix"
 )
 
 // Inspect tells all of a container.
@@ -69,7 +68,7 @@ func (e *Engine) stateInfo(c *container.Config, s Status) *StateInfo {
 	info := &StateInfo{OciVersion: "1.3.0", Status: s.State, Running: s.State == Running, Paused: s.State == Paused, Pid: s.Pid, ConmonPid: s.Monitor,
 		OOMKilled: s.State == Exited && e.oomKilled(c.ID), ExitCode: s.ExitCode, StartedAt: s.StartedAt, FinishedAt: s.ExitedAt, Health: e.healthInfo(c, s)}
 	if s.Running() {
-		info.CgroupPath = e.cgroupsPath(c.ID)
+		info.CgroupPath = e.group(c.ID, s.Pid)
 	}
 	return info
 }
@@ -190,8 +189,8 @@ func endpointInfo(status network.Status) EndpointInfo {
 func (e *Engine) configInfo(c *container.Config) *ConfigInfo {
 	info := &ConfigInfo{Hostname: e.hostname(c), User: c.User, Tty: c.Terminal, OpenStdin: c.Stdin, Env: c.Env, Cmd: c.Command, Image: c.Image,
 		WorkingDir: c.WorkDir, Entrypoint: c.Entry, Labels: c.Labels, Annotations: pairs(c.Annotations),
-		StopSignal: unix.SignalName(unix.Signal(c.StopSignal)), CreateCommand: c.CreatedBy, StopTimeout: c.StopTimeout,
-		Umask: fmt.Sprintf("%04o", c.Umask), Timeout: c.Timeout, SdNotifyMode: "container", Healthcheck: c.Health.Check, StartupHealthCheck: c.Health.Startup, HealthcheckOnFailureAction: first(c.Health.OnFailure, "none"),
+		StopSignal: signalName(c.StopSignal), CreateCommand: c.CreatedBy, StopTimeout: c.StopTimeout,
+		Umask: fmt.Sprintf("%04o", c.Umask), Timeout: c.Timeout, SdNotifyMode: first(c.SdNotify, container.NotifyContainer), SystemdMode: c.SystemdMode, Healthcheck: c.Health.Check, StartupHealthCheck: c.Health.Startup, HealthcheckOnFailureAction: first(c.Health.OnFailure, "none"),
 		HealthLogDestination: first(c.Health.Destination, "local"), HealthMaxLogCount: deref(c.Health.MaxCount, defaultLogCount), HealthMaxLogSize: deref(c.Health.MaxSize, defaultLogSize)}
 	info.AttachStdin, info.AttachStdout, info.AttachStderr = slices.Contains(c.Attach, "stdin"), slices.Contains(c.Attach, "stdout"), slices.Contains(c.Attach, "stderr")
 	for _, s := range c.Secrets {
@@ -209,7 +208,8 @@ func (e *Engine) configInfo(c *container.Config) *ConfigInfo {
 }
 
 func (e *Engine) hostInfo(c *container.Config) *HostInfo {
-	h := &HostInfo{CgroupManager: first(e.Config.Engine.CgroupManager, "cgroupfs"), CgroupMode: "host", ContainerIDFile: c.CIDFile, CgroupParent: c.CgroupParent, Cgroups: "default",
+	h := &HostInfo{CgroupManager: e.cgroupManager(), CgroupMode: cgroupNamespace(c), ContainerIDFile: c.CIDFile, CgroupParent: c.CgroupParent,
+		Cgroups: first(c.Cgroups, "default"), CgroupConf: c.CgroupConf,
 		NetworkMode: c.Network.Mode, PortBindings: portInfo(c.Published()), AutoRemove: c.AutoRemove, Annotations: pairs(c.Annotations),
 		CapAdd: list(c.Security.CapAdd), CapDrop: list(c.Security.CapDrop), Dns: list(c.Network.DNS), DnsOptions: list(c.Network.DNSOptions),
 		DnsSearch: list(c.Network.DNSSearch), ExtraHosts: list(c.Network.AddHosts), GroupAdd: list(c.Groups), SecurityOpt: []string{},

@@ -171,6 +171,7 @@ type ConfigInfo struct {
 	StopTimeout                uint
 	Passwd                     *bool
 	SdNotifyMode               string `json:"sdNotifyMode"`
+	SystemdMode                bool   `json:",omitempty"`
 }
 
 // SecretMountInfo is a secret that the container has as a file.

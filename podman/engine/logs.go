@@ -44,9 +44,12 @@ func (e *Engine) Logs(ctx context.Context, nameOrID string, req LogRequest, each
 	if err != nil {
 		return err
 	}
+	if config.LogDriver == journald {
+		return e.journalLogs(ctx, c.ID, req, each)
+	}
 	path := e.LogPath(config)
 	if path == "" {
-		return errdef.Newf(errdef.ErrUnsupported, "this container is using the 'none' log driver, cannot read logs: this container is not logging output")
+		return errdef.Newf(errdef.ErrUnsupported, "this container is using the '%s' log driver, cannot read logs: this container is not logging output", config.LogDriver)
 	}
 	f, err := os.Open(path)
 	for req.Follow && errors.Is(err, os.ErrNotExist) && ctx.Err() == nil {

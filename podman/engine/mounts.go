@@ -47,6 +47,9 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 		}
 	}
 	spec.Mounts = kept
+	if c.SystemdMode {
+		forSystemd(c, spec, taken)
+	}
 	dir := e.Store.ContainerRunDir(c.ID)
 	network, err := e.networkFilesOf(c)
 	if err != nil {

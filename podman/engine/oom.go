@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,11 +15,12 @@ import (
 const oomFile = "oom"
 
 // keepOOM notes whether the run that has ended was killed for want of memory,
-// while its control group is there to tell.
-func (e *Engine) keepOOM(c *container.Config, s Status) error {
+// which the monitor knows, or its control group while it is there.
+func (e *Engine) keepOOM(ctx context.Context, c *container.Config, s Status) error {
 	path := filepath.Join(e.Store.ContainerDir(c.ID), oomFile)
 	const killed = 137
-	if s.State != Exited || s.ExitCode != killed || !runtime.OOMKilled(e.cgroupsPath(c.ID), e.systemdCgroups()) {
+	if s.State != Exited || s.ExitCode != killed || !s.outOfMemory && !runtime.OOMKilled(e.cgroupsPath(c.ID)) &&
+		!(s.memoryUnknown && runtime.SystemdSawOOM(ctx, c.ID)) {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("record the exit: %w", err)
 		}
@@ -35,19 +36,4 @@ func (e *Engine) keepOOM(c *container.Config, s Status) error {
 func (e *Engine) oomKilled(id string) bool {
 	_, err := os.Stat(filepath.Join(e.Store.ContainerDir(id), oomFile))
 	return err == nil
-}
-
-// cgroupsPath is the control group of the present run, as its bundle has it;
-// "" when there is no run.
-func (e *Engine) cgroupsPath(id string) string {
-	var bundle struct {
-		Linux struct {
-			CgroupsPath string `json:"cgroupsPath"`
-		} `json:"linux"`
-	}
-	data, err := os.ReadFile(filepath.Join(e.Store.ContainerRunDir(id), "config.json"))
-	if err != nil || json.Unmarshal(data, &bundle) != nil {
-		return ""
-	}
-	return bundle.Linux.CgroupsPath
 }

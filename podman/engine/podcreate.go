@@ -137,6 +137,9 @@ func (e *Engine) newPod(req *PodRequest) (*pod.Pod, error) {
 		p.CgroupPath = runtime.GroupParent(opts, p.ID)
 	}
 	limits, err := e.resources(&req.Container.ResourceRequest)
+	if err == nil {
+		err = e.checkControllers(opts, limits)
+	}
 	if err != nil {
 		return nil, err
 	}

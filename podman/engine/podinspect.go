@@ -6,6 +6,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/shared/runtime"
 )
 
 // PodInfo is what pod inspect prints, with the reference's keys in its order.
@@ -86,7 +87,7 @@ func (e *Engine) InspectPod(nameOrID string) (*PodInfo, error) {
 		return nil, err
 	}
 	info := &PodInfo{ID: p.ID, Name: p.Name, Created: p.Created, CreateCommand: p.CreatedBy, ExitPolicy: p.ExitPolicy, State: p.State(),
-		Hostname: p.Hostname, Labels: p.Labels, CreateCgroup: p.CgroupPath != "", CgroupParent: p.CgroupParent, CgroupPath: p.CgroupPath,
+		Hostname: p.Hostname, Labels: p.Labels, CreateCgroup: p.CgroupPath != "", CgroupParent: p.CgroupParent, CgroupPath: runtime.SlicePath(p.CgroupPath),
 		CreateInfra: p.InfraID != "", InfraContainerID: p.InfraID, SharedNamespaces: p.Share, NumContainers: len(p.Containers),
 		SecurityOpts: p.SecurityOpt, RestartPolicy: p.Restart}
 	for _, c := range p.Containers {

@@ -53,7 +53,13 @@ type CreateRequest struct {
 	GPUs                    []string // names of nvidia.com/gpu devices
 	RdtClass                string   // a class of Intel RDT
 	DeviceRules             []string
-	CgroupNS                string // private or host
+	CgroupNS                string // private, host, container:NAME or ns:PATH
+	Cgroups                 string // enabled, disabled, no-conmon or split; "" is the configured one
+	CgroupParent            string // a path, or a slice of systemd's
+	CgroupConf              []string
+	Systemd                 string // true, false or always
+	ShmSizeSystemd          string
+	SdNotify                string // container, conmon, healthy or ignore
 	CIDFile                 string
 
 	// What the user said themselves; else the configuration's value counts.

@@ -12,6 +12,9 @@ import (
 // A limit that nothing could enforce is refused.
 func (e *Engine) setResources(c *container.Config, req *CreateRequest, _ *v1.Config) error {
 	r, err := e.resources(&req.ResourceRequest)
+	if err == nil {
+		err = e.checkControllers(e.groupOptions(c), r)
+	}
 	if err != nil {
 		return err
 	}
@@ -44,9 +47,6 @@ func (e *Engine) resources(req *ResourceRequest) (*specs.LinuxResources, error) 
 			limit = -1
 		}
 		r.Pids = &specs.LinuxPids{Limit: &limit}
-	}
-	if (r.Memory != nil || r.CPU != nil || r.Pids != nil || r.BlockIO != nil) && !runtime.CgroupsUsable(runtime.Options{SystemdCgroup: e.systemdCgroups()}) {
-		return nil, errdef.Newf(errdef.ErrUnsupported, "resource limits need control groups, which this user has none of: they take cgroup v2 with delegation")
 	}
 	return r, nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -188,42 +187,6 @@ func addPairs(m map[string]string, pairs []string) {
 	}
 }
 
-// setLog chooses the log. json-file is another name of k8s-file, as in the
-// reference.
-func (e *Engine) setLog(c *container.Config, req *CreateRequest, _ *v1.Config) error {
-	c.LogDriver = first(req.LogDriver, "k8s-file")
-	switch c.LogDriver {
-	case "k8s-file", "json-file":
-	case "none":
-		return nil
-	default:
-		return errdef.Newf(errdef.ErrInvalid, "running container create option: invalid log driver %q: choose k8s-file, json-file or none", c.LogDriver)
-	}
-	conf := &e.Config.Containers
-	c.LogTag, c.LogMax = conf.LogTag, max(0, int64(conf.LogSizeMax))
-	if conf.LogPath != "" {
-		c.LogPath = filepath.Join(conf.LogPath, c.ID, "ctr.log")
-	}
-	for _, opt := range req.LogOpts {
-		key, value, _ := strings.Cut(opt, "=")
-		switch {
-		case key == "path" && value != "":
-			c.LogPath = value
-		case key == "tag":
-			c.LogTag = value
-		case key == "max-size":
-			n, err := runtime.ParseBytes(value)
-			if err != nil || n < 0 {
-				return errdef.Newf(errdef.ErrInvalid, "invalid value for log option %q: want a size such as 10m", opt)
-			}
-			c.LogMax = n
-		default:
-			return errdef.Newf(errdef.ErrUnsupported, "log option %q is not supported: this log driver takes path=FILE, max-size=SIZE and tag=TEXT", opt)
-		}
-	}
-	return nil
-}
-
 // setNamespaces reads the namespaces other than the network's.
 func (e *Engine) setNamespaces(c *container.Config, req *CreateRequest, _ *v1.Config) error {
 	for _, ns := range []struct {
@@ -264,6 +227,18 @@ func (e *Engine) setNamespaces(c *container.Config, req *CreateRequest, _ *v1.Co
 		c.ShmSize = n
 	}
 	return nil
+}
+
+// signalName is the signal's name, the real-time ones counted from the first.
+func signalName(n int) string {
+	const rtmin = 34
+	switch {
+	case n == rtmin:
+		return "SIGRTMIN"
+	case n > rtmin:
+		return "SIGRTMIN+" + strconv.Itoa(n-rtmin)
+	}
+	return unix.SignalName(unix.Signal(n))
 }
 
 // ParseSignal reads a signal's name, with or without SIG, or its number.

@@ -53,6 +53,9 @@ func (e *Engine) prepare(ctx context.Context, c *container.Config) (*specs.Spec,
 	if c.Personality != "" {
 		spec.Linux.Personality = &specs.LinuxPersonality{Domain: specs.LinuxPersonalityDomain(c.Personality)}
 	}
+	if e.groupOptions(c).SystemdCgroup {
+		spec.Annotations = unitProperties(c.Annotations, c.StopTimeout)
+	}
 	if c.UTSMode == "" {
 		spec.Hostname = e.hostname(c)
 	}
@@ -63,6 +66,9 @@ func (e *Engine) prepare(ctx context.Context, c *container.Config) (*specs.Spec,
 		return nil, err
 	}
 	if err := e.addMounts(c, spec, root); err != nil {
+		return nil, err
+	}
+	if err := e.addNotify(c, spec); err != nil {
 		return nil, err
 	}
 	if err := e.addSecrets(c, spec); err != nil {
@@ -110,7 +116,9 @@ func (e *Engine) baseSpec(c *container.Config) (*specs.Spec, error) {
 	if err := e.shareShm(c, spec); err != nil {
 		return nil, err
 	}
-	e.limit(c, spec)
+	if err := e.limit(c, spec); err != nil {
+		return nil, err
+	}
 	for key, value := range c.Sysctl {
 		if spec.Linux.Sysctl == nil {
 			spec.Linux.Sysctl = map[string]string{}
@@ -119,23 +127,6 @@ func (e *Engine) baseSpec(c *container.Config) (*specs.Spec, error) {
 	}
 	confine(s, spec)
 	return spec, nil
-}
-
-// limit sets the control group and its limits, where this user has control
-// groups at all.
-func (e *Engine) limit(c *container.Config, spec *specs.Spec) {
-	opts := runtime.Options{SystemdCgroup: e.systemdCgroups(), CgroupParent: c.CgroupParent}
-	spec.Linux.CgroupsPath = runtime.CgroupsPath(opts, c.ID)
-	r := spec.Linux.Resources
-	if c.Resources != nil {
-		r.Memory, r.CPU, r.Pids, r.BlockIO = c.Resources.Memory, c.Resources.CPU, c.Resources.Pids, c.Resources.BlockIO
-	}
-	if r.Pids == nil && runtime.CgroupsUsable(opts) {
-		limit := e.Config.Containers.PidsLimit
-		if limit > 0 {
-			r.Pids = &specs.LinuxPids{Limit: &limit}
-		}
-	}
 }
 
 // networkNamespace is the path of the namespace to join; "" for the host's.

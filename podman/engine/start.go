@@ -55,7 +55,7 @@ func (e *Engine) Run(ctx context.Context, create *CreateRequest, start StartRequ
 			return nil, 0, err
 		}
 		defer e.Store.ReleaseContainer(id)
-		if launcher, err = e.launcher(id, start.passed); err != nil {
+		if launcher, err = e.launcher(id, start.passed, direct(first(create.LogDriver, e.Config.Containers.LogDriver))); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -71,8 +71,9 @@ func (e *Engine) Run(ctx context.Context, create *CreateRequest, start StartRequ
 }
 
 // launcher starts the container's launcher. It inherits the files: those that
-// hold ports, then those for the container.
-func (e *Engine) launcher(id string, files []*os.File) (*monitor.Launcher, error) {
+// hold ports, then those for the container; with direct also this process's
+// streams, for the container.
+func (e *Engine) launcher(id string, files []*os.File, direct bool) (*monitor.Launcher, error) {
 	dir := e.Store.ContainerRunDir(id)
 	if err := mkdirPrivate(dir); err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func (e *Engine) launcher(id string, files []*os.File) (*monitor.Launcher, error
 		return nil, err
 	}
 	defer program.Close()
-	return monitor.Prepare(program, dir, files)
+	return monitor.Prepare(program, dir, files, direct)
 }
 
 // startWith starts the container with a launcher that is up already, or nil.
@@ -111,7 +112,10 @@ func (e *Engine) startWith(ctx context.Context, id string, launcher *monitor.Lau
 	}
 	defer s.conn.Close()
 	if !req.Attach {
-		return 0, nil
+		return 0, e.notifyReady(ctx, config)
+	}
+	if notifies(config) {
+		go e.notifyReady(ctx, config)
 	}
 	status, err = s.run(req.Streams)
 	if errors.Is(err, errDetached) {
@@ -184,7 +188,7 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 			return nil, &errdef.Exit{Code: 126, Err: e.portTaken(err)}
 		}
 		defer closeAll(ports)
-		if launcher, err = e.launcher(c.ID, slices.Concat(ports, req.passed)); err != nil {
+		if launcher, err = e.launcher(c.ID, slices.Concat(ports, req.passed), direct(c.LogDriver)); err != nil {
 			return nil, err
 		}
 	}
@@ -205,6 +209,7 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 	}
 	if err == nil {
 		var s session
+		notifyMain(c, launcher)
 		s.terminal = c.Terminal
 		if s.pid, s.conn, err = launcher.Launch(e.launchRequest(c, len(ports), &req), req.Attach); err == nil {
 			e.started(c, req)
@@ -265,23 +270,17 @@ func (e *Engine) connect(ctx context.Context, c *container.Config) error {
 // launchRequest tells the launcher what to start and where to record it.
 func (e *Engine) launchRequest(c *container.Config, held int, req *StartRequest) monitor.Request {
 	dir := e.Store.ContainerRunDir(c.ID)
-	r := monitor.Request{ID: c.ID, Bundle: dir, Runtime: e.runtimePath(c.Runtime), NoKeyring: !e.Config.Containers.Keyring, StateDir: e.runtimeDir(), Systemd: e.systemdCgroups(),
+	r := monitor.Request{ID: c.ID, Bundle: dir, Runtime: e.runtimePath(c.Runtime), NoKeyring: !e.Config.Containers.Keyring, StateDir: e.runtimeDir(),
+		Systemd: e.groupOptions(c).SystemdCgroup, NoCgroups: c.Cgroups == container.CgroupsDisabled, Group: e.monitorGroup(c),
 		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Held: held, CreateOnly: req.CreateOnly,
 		Exit: []string{filepath.Join(dir, exitFile), filepath.Join(e.Store.ContainerDir(c.ID), exitFile)},
-		Self: e.Self, Checked: c.Health.Checked(), LogMax: c.LogMax, Timeout: c.Timeout}
+		Self: e.Self, Checked: c.Health.Checked(), LogMax: c.LogMax, Timeout: c.Timeout,
+		Log: e.LogPath(c), Direct: direct(c.LogDriver), Notify: e.notifySocket(c)}
 	for _, f := range req.passed {
 		r.Passed = append(r.Passed, f != nil)
 	}
-	if c.LogDriver != "none" {
-		r.Log = e.LogPath(c)
+	if c.LogDriver == journald {
+		r.Journal, r.Tag = c.Name, e.logTag(c)
 	}
 	return r
-}
-
-// LogPath is the file of the container's log; "" where it has none.
-func (e *Engine) LogPath(c *container.Config) string {
-	if c.LogDriver == "none" {
-		return ""
-	}
-	return first(c.LogPath, filepath.Join(e.Store.ContainerDir(c.ID), "ctr.log"))
 }

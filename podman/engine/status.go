@@ -29,6 +29,8 @@ type Status struct {
 	StartedAt time.Time
 	ExitedAt  time.Time
 	ExitCode  int
+
+	outOfMemory, memoryUnknown bool // of an exited one, as in its exit record
 }
 
 // Running says whether the container has a process.
@@ -74,6 +76,7 @@ func (e *Engine) status(id string) Status {
 		}
 		if exit, ok := monitor.ReadExit(filepath.Join(dir, exitFile)); ok {
 			s.State, s.ExitCode, s.ExitedAt = Exited, exit.Code, exit.At
+			s.outOfMemory, s.memoryUnknown = exit.OutOfMemory, exit.MemoryUnknown
 			return s
 		}
 		s.State, s.ExitCode = Exited, exitCodeLost

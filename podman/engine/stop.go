@@ -130,7 +130,7 @@ func (e *Engine) stop(ctx context.Context, c *container.Config, timeout *uint) e
 		}
 		if !ended {
 			fmt.Fprintf(os.Stderr, "time=%q level=warning msg=\"StopSignal %s failed to stop container %s in %d seconds, resorting to SIGKILL\"\n",
-				time.Now().Format(time.RFC3339), unix.SignalName(unix.Signal(c.StopSignal)), c.Name, int(wait.Seconds()))
+				time.Now().Format(time.RFC3339), signalName(c.StopSignal), c.Name, int(wait.Seconds()))
 		}
 	}
 	if !ended {

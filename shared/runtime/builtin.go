@@ -296,8 +296,11 @@ func (b *builtin) creation(id, bundle string, spec *specs.Spec) (*creation, erro
 	if c.config, err = b.cgroupConfig(id, spec); err != nil {
 		return nil, errdef.Newf(errdef.ErrInvalid, "read specification of container %q: %w", id, err)
 	}
-	if c.cgroup, err = manager.New(c.config); err != nil {
-		return nil, fmt.Errorf("open control group of container %q: %w", id, err)
+	c.cgroup = noGroup{}
+	if c.config != nil {
+		if c.cgroup, err = manager.New(c.config); err != nil {
+			return nil, fmt.Errorf("open control group of container %q: %w", id, err)
+		}
 	}
 	c.filter, c.filterFile, err = b.filter(spec.Linux.Seccomp)
 	return c, err

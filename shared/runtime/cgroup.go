@@ -36,11 +36,18 @@ func parentOf(opts Options) string {
 			return "user.slice"
 		}
 		return "machine.slice"
-	case parent == "":
+	case parent == "" || parent == defaultCgroupParent:
+		if unprivileged() && cgroups.IsCgroup2UnifiedMode() {
+			return ownParent()
+		}
 		return defaultCgroupParent
 	}
 	return parent
 }
+
+// ownParent is the control group that this process's lies in: what a user
+// without privileges may divide further, if anything.
+func ownParent() string { return filepath.Dir(GroupOf(os.Getpid())) }
 
 // PrivateCgroups says whether a container can have a cgroup namespace of its
 // own.
@@ -55,6 +62,9 @@ func unprivileged() bool {
 // groups, and so limits: always for root; else only on cgroup v2, made by
 // systemd or below a directory that was delegated to the user.
 func CgroupsUsable(opts Options) bool {
+	if opts.NoCgroups {
+		return false
+	}
 	if !unprivileged() {
 		return true
 	}
@@ -64,16 +74,17 @@ func CgroupsUsable(opts Options) bool {
 	if opts.SystemdCgroup {
 		return true
 	}
-	own, err := cgroups.ParseCgroupFile("/proc/self/cgroup")
-	if err != nil {
-		return false
+	for dir := parentOf(opts); ; dir = filepath.Dir(dir) {
+		if err := unix.Access(filepath.Join(cgroupMount, dir), unix.W_OK); err != unix.ENOENT || dir == "/" {
+			return err == nil
+		}
 	}
-	return unix.Access(filepath.Join(cgroupMount, filepath.Dir(own[""])), unix.W_OK) == nil
 }
 
 // cgroupDirs lists the directories of one control group: one on cgroup v2, one
 // per mounted hierarchy on v1.
 func cgroupDirs(path string) ([]string, error) {
+	path = groupPath(path)
 	if cgroups.IsCgroup2UnifiedMode() {
 		return []string{filepath.Join(cgroupMount, path)}, nil
 	}

@@ -19,6 +19,9 @@ func (b *builtin) cgroupConfig(id string, spec *specs.Spec) (*cgroups.Cgroup, er
 	} else if l.CgroupsPath == "" {
 		l.CgroupsPath = CgroupsPath(b.opts, id)
 	}
+	if b.opts.NoCgroups {
+		return nil, nil
+	}
 	config, err := specconv.CreateCgroupConfig(&specconv.CreateOpts{
 		CgroupName: id, UseSystemdCgroup: b.opts.SystemdCgroup, Spec: &s, RootlessCgroups: unprivileged(),
 	}, nil)
@@ -48,6 +51,9 @@ func allowedDevices() []*devices.Rule {
 // enterGroup makes the container's control group, its limits set, and moves
 // its process there.
 func (c *creation) enterGroup(pid int) error {
+	if c.config == nil {
+		return nil
+	}
 	err := c.cgroup.Apply(pid)
 	if errors.Is(err, cgroups.ErrRootless) {
 		return nil // the caller's groups, without limits: there are none in config

@@ -19,16 +19,18 @@ func CgroupsVersion() string {
 }
 
 // CgroupControllers lists the controllers that limit containers of this
-// process.
-func CgroupControllers() []string {
+// process, by systemd or by itself.
+func CgroupControllers(systemd bool) []string {
 	if !cgroups.IsCgroup2UnifiedMode() {
 		return mountedControllers()
 	}
-	dir := cgroupMount
-	if own, err := cgroups.ParseCgroupFile("/proc/self/cgroup"); err == nil && unprivileged() {
-		dir = filepath.Join(cgroupMount, own[""])
+	group := ""
+	if unprivileged() {
+		if group = ownParent(); systemd {
+			group = userManagerGroup()
+		}
 	}
-	data, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	data, err := os.ReadFile(filepath.Join(cgroupMount, group, "cgroup.controllers"))
 	if err != nil {
 		return nil
 	}

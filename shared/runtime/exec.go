@@ -176,6 +176,13 @@ func (s *state) enter(pid int) error {
 		if err == nil {
 			continue
 		}
+		if s.Cgroup.Systemd && cgroups.IsCgroup2UnifiedMode() {
+			// From a login session the way to the container's group is
+			// systemd's alone.
+			if m, merr := s.manager(); merr == nil && m.AddPid("", pid) == nil {
+				continue
+			}
+		}
 		if s.Cgroup.Rootless && (errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EROFS) || errors.Is(err, os.ErrNotExist)) {
 			continue
 		}

@@ -39,7 +39,9 @@ func newExternal(name, root string, opts Options) (*external, error) {
 // command prepares a call; args start with the subcommand.
 func (e *external) command(ctx context.Context, logFile string, args ...string) *exec.Cmd {
 	all := []string{"--root", e.root}
-	if e.opts.SystemdCgroup {
+	if e.opts.NoCgroups {
+		all = append(all, "--cgroup-manager", "disabled") // crun's; others say that they can't
+	} else if e.opts.SystemdCgroup {
 		all = append(all, "--systemd-cgroup")
 	}
 	if e.opts.Debug {

@@ -27,6 +27,15 @@ func GroupParent(opts Options, id string) string {
 // GroupRoot is the control group that GroupParent's lies in.
 func GroupRoot(opts Options) string { return parentOf(opts) }
 
+// SlicePath is where a slice of systemd's lies below the manager's control
+// group; what is no slice is its own path.
+func SlicePath(group string) string {
+	if path := expandSlice(group); path != "" {
+		return path
+	}
+	return group
+}
+
 // GroupExists says whether there is the control group.
 func GroupExists(path string) bool {
 	dirs, err := cgroupDirs(path)

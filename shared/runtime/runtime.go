@@ -78,9 +78,11 @@ type Options struct {
 	// "slice:prefix:name".
 	SystemdCgroup bool
 	// CgroupParent is the control group under which containers that name no
-	// cgroupsPath are put, "/libpod_parent" when empty. Not used with
-	// SystemdCgroup, nor by the built-in engine without privileges.
+	// cgroupsPath are put, "/libpod_parent" when empty; with SystemdCgroup a
+	// slice.
 	CgroupParent string
+	// NoCgroups creates containers without control groups.
+	NoCgroups bool
 	// NoKeyring leaves the caller's session keyring to the container.
 	NoKeyring bool
 	// Debug lets the engine log all it does.

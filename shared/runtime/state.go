@@ -30,7 +30,7 @@ type state struct {
 	Pid         int               `json:"pid"`
 	PidStart    uint64            `json:"pidStart"` // field 22 of /proc/PID/stat
 	Annotations map[string]string `json:"annotations,omitempty"`
-	Cgroup      *cgroups.Cgroup   `json:"cgroup"`
+	Cgroup      *cgroups.Cgroup   `json:"cgroup"` // nil: none
 	CgroupPaths map[string]string `json:"cgroupPaths"`
 
 	// What further processes have unless they bring their own.
@@ -91,6 +91,9 @@ func (b *builtin) save(s *state) error {
 
 // manager is the container's control group.
 func (s *state) manager() (cgroups.Manager, error) {
+	if s.Cgroup == nil {
+		return noGroup{}, nil
+	}
 	m, err := manager.NewWithPaths(s.Cgroup, s.CgroupPaths)
 	if err != nil {
 		return nil, fmt.Errorf("open control group of container %q: %w", s.ID, err)

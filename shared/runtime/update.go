@@ -16,8 +16,8 @@ func (b *builtin) Update(_ context.Context, id string, res *specs.LinuxResources
 	if err != nil {
 		return err
 	}
-	if s.Cgroup.Rootless && !CgroupsUsable(b.opts) {
-		return errdef.Newf(errdef.ErrUnsupported, "update container %q: this user has no control groups to set limits on", id)
+	if s.Cgroup == nil || s.Cgroup.Rootless && !CgroupsUsable(b.opts) {
+		return errdef.Newf(errdef.ErrUnsupported, "update container %q: there are no control groups to set limits on", id)
 	}
 	m, err := s.manager()
 	if err != nil {

@@ -28,9 +28,17 @@ func WarmCgroups() (stop func()) {
 	if unprivileged() {
 		return func() {}
 	}
-	done := make(chan struct{})
-	go keepWarm(done)
-	return sync.OnceFunc(func() { close(done) })
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		keepWarm(done)
+		close(ended)
+	}()
+	return sync.OnceFunc(func() {
+		close(done)
+		if cgroups.IsCgroup2UnifiedMode() {
+			<-ended // the caller may be about to move
+		}
+	})
 }
 
 func keepWarm(done <-chan struct{}) {
@@ -57,12 +65,12 @@ func keepWarm(done <-chan struct{}) {
 // ownCgroupProcs is the file that moves a process to this process's control
 // group, in one hierarchy; "" when there is none.
 func ownCgroupProcs() string {
+	if cgroups.IsCgroup2UnifiedMode() {
+		return filepath.Join(cgroupMount, GroupOf(os.Getpid()), "cgroup.procs")
+	}
 	own, err := cgroups.ParseCgroupFile("/proc/self/cgroup")
 	if err != nil {
 		return ""
-	}
-	if cgroups.IsCgroup2UnifiedMode() {
-		return filepath.Join(cgroupMount, own[""], "cgroup.procs")
 	}
 	if path, ok := own["pids"]; ok {
 		return filepath.Join(cgroupMount, "pids", path, "cgroup.procs")

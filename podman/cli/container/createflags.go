@@ -2,6 +2,7 @@ package container
 
 import (
 	"os"
+	"strings"
 
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/cliflag"
@@ -58,8 +59,11 @@ func (f *createFlags) bindProcess(cmd *cobra.Command) {
 	fl.BoolVar(&r.AutoRemove, "rm", false, "Remove container and any anonymous unnamed volume associated with the container after exit")
 	fl.StringVar(&r.StopSignal, "stop-signal", "", "Signal to stop a container. Default is SIGTERM")
 	fl.UintVar(&r.StopTimeout, "stop-timeout", 10, "Timeout (in seconds) that containers stopped by user command have to exit")
-	fl.StringVar(&r.LogDriver, "log-driver", "", `Logging driver for the container ("k8s-file"|"json-file"|"none")`)
+	fl.StringVar(&r.LogDriver, "log-driver", "", "Logging driver for the container (one of "+strings.Join(engine.LogDrivers(), ", ")+")")
 	fl.StringArrayVar(&r.LogOpts, "log-opt", nil, "Logging driver options (path=FILE, max-size=SIZE, tag=TEXT)")
+	fl.StringVar(&r.Systemd, "systemd", "true", `Run container in systemd mode ("true"|"false"|"always")`)
+	fl.StringVar(&r.SdNotify, "sdnotify", "container", `control sd-notify behavior ("container"|"conmon"|"healthy"|"ignore")`)
+	fl.StringVar(&r.ShmSizeSystemd, "shm-size-systemd", "", "Size of systemd specific tmpfs mounts (/run, /run/lock) (format: <number>[<unit>])")
 	fl.StringVar(&r.Restart, "restart", "", `Restart policy to apply when a container exits ("always"|"no"|"never"|"on-failure"|"unless-stopped")`)
 	fl.StringVar(&r.CIDFile, "cidfile", "", "Write the container ID to the file")
 	fl.StringVar(&r.Pod, "pod", "", "Run container in an existing pod, or in a new one of NAME with new:NAME")
@@ -104,6 +108,9 @@ func (f *createFlags) bindRun(cmd *cobra.Command) {
 	fl.StringVar(&r.RdtClass, "rdt-class", "", "Class of Service (COS) that the container should be assigned to")
 	fl.StringSliceVar(&r.DeviceRules, "device-cgroup-rule", nil, "Add a rule to the cgroup allowed devices list")
 	fl.StringVar(&r.CgroupNS, "cgroupns", "", "cgroup namespace to use")
+	fl.StringVar(&r.Cgroups, "cgroups", "enabled", `control container cgroup configuration ("enabled"|"disabled"|"no-conmon"|"split")`)
+	fl.StringVar(&r.CgroupParent, "cgroup-parent", "", "Optional parent cgroup for the container")
+	fl.StringSliceVar(&r.CgroupConf, "cgroup-conf", nil, "Configure cgroup v2 (key=value)")
 	fl.BoolVar(&f.tmpfs, "read-only-tmpfs", true, "When running --read-only containers mount read-write tmpfs on /dev, /dev/shm, /run, /tmp and /var/tmp")
 	fl.StringArrayVar(&r.VolumesFrom, "volumes-from", nil, "Mount volumes from the specified container(s)")
 	fl.StringVar(&r.ImageVolume, "image-volume", "anonymous", `Tells podman how to handle the builtin image volumes ("anonymous"|"tmpfs"|"ignore")`)
@@ -175,6 +182,9 @@ func (f *createFlags) request(cmd *cobra.Command, args []string) (*engine.Create
 	}
 	if changed("http-proxy") {
 		r.HTTPProxy = &f.httpProxy
+	}
+	if !changed("cgroups") {
+		r.Cgroups = ""
 	}
 	if !changed("umask") {
 		r.Umask = ""

@@ -76,6 +76,8 @@ type Config struct {
 	InitCtr  string                `json:"initCtr,omitempty"`  // runs before the pod's other containers: InitAlways or InitOnce
 	Requires []string              `json:"requires,omitempty"` // IDs of containers that have to run before it
 
+	Cgroups         string                    `json:"cgroups,omitempty"`      // "" is enabled; CgroupsDisabled, CgroupsNoMonitor or CgroupsSplit
+	CgroupConf      map[string]string         `json:"cgroupConf,omitempty"`   // files of cgroup v2 and what is written to them
 	CgroupParent    string                    `json:"cgroupParent,omitempty"` // "" is the default one
 	CgroupNSMode    string                    `json:"cgroupNSMode,omitempty"` // "" or "private", "host", "container:ID"
 	Mounts          []Mount                   `json:"mounts,omitempty"`
@@ -84,6 +86,9 @@ type Config struct {
 	RdtClass        string                    `json:"rdtClass,omitempty"`
 	DeviceRules     []specs.LinuxDeviceCgroup `json:"deviceRules,omitempty"`
 	NoReadOnlyTmpfs bool                      `json:"noReadOnlyTmpfs,omitempty"` // a read-only container has no /tmp of its own
+	SystemdMode     bool                      `json:"systemdMode,omitempty"`     // made for systemd to run in
+	SystemdShm      int64                     `json:"systemdShm,omitempty"`      // bytes of its tmpfs each; 0 is the kernel's default
+	SdNotify        string                    `json:"sdNotify,omitempty"`        // who says that it is ready; "" is NotifyContainer
 	Timezone        string                    `json:"timezone,omitempty"`        // "local" is the host's
 	OOMScoreAdj     *int                      `json:"oomScoreAdj,omitempty"`
 	Secrets         []Secret                  `json:"secrets,omitempty"`
@@ -136,6 +141,21 @@ type Device struct {
 	Path   string `json:"path"`   // in the container
 	Access string `json:"access"` // of r, w and m
 }
+
+// The ways other than enabled to make control groups.
+const (
+	CgroupsDisabled  = "disabled"  // none: the container stays in the monitor's
+	CgroupsNoMonitor = "no-conmon" // the monitor stays where it was started
+	CgroupsSplit     = "split"     // monitor and container below the one of whoever starts them
+)
+
+// Who tells a service manager that the container is ready.
+const (
+	NotifyContainer = "container" // itself
+	NotifyMonitor   = "conmon"    // podman, when it has started
+	NotifyHealthy   = "healthy"   // podman, when it is healthy
+	NotifyIgnore    = "ignore"    // nobody
+)
 
 // When an init container of a pod runs.
 const (

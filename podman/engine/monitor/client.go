@@ -20,6 +20,7 @@ import (
 // Launcher is a launcher process that waits for its request. Starting it
 // early lets it come up while the container's layer and network are made.
 type Launcher struct {
+	Pid  int // of the process, which will be the monitor
 	conn *Conn
 	dir  string
 }
@@ -27,7 +28,8 @@ type Launcher struct {
 // Prepare starts a launcher, executing image (see package image). Its attach
 // socket will lie in dir as "attach"; held are descriptors that stay open while
 // the container lives. Abandon or Launch must follow.
-func Prepare(image *os.File, dir string, held []*os.File) (*Launcher, error) {
+// With direct the container is going to have this process's streams.
+func Prepare(image *os.File, dir string, held []*os.File, direct bool) (*Launcher, error) {
 	fail := func(err error) (*Launcher, error) { return nil, fmt.Errorf("start the monitor: %w", err) }
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -53,13 +55,17 @@ func Prepare(image *os.File, dir string, held []*os.File) (*Launcher, error) {
 	cmd.Args = []string{launcherName}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = files
+	if direct {
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		conn.Close()
 		return fail(err)
 	}
+	pid := cmd.Process.Pid
 	cmd.Process.Release()
-	return &Launcher{conn: conn, dir: dir}, nil
+	return &Launcher{Pid: pid, conn: conn, dir: dir}, nil
 }
 
 // Abandon ends a launcher that will get no request.

@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -34,9 +35,15 @@ type Request struct {
 	StateDir   string   `json:"stateDir"`             // likewise
 	Systemd    bool     `json:"systemd"`              // the cgroup manager
 	NoKeyring  bool     `json:"noKeyring,omitempty"`  // the container keeps the caller's session keyring
+	NoCgroups  bool     `json:"noCgroups,omitempty"`  // the container gets no control group
+	Group      Group    `json:"group,omitempty"`      // where the monitor goes
 	Terminal   bool     `json:"terminal"`             // the container gets a terminal
 	Stdin      bool     `json:"stdin"`                // the container's input stays open for clients
 	Log        string   `json:"log,omitempty"`        // the log file; empty for none
+	Journal    string   `json:"journal,omitempty"`    // the container's name, where systemd's journal is its log
+	Tag        string   `json:"tag,omitempty"`        // of its entries there
+	Direct     bool     `json:"direct,omitempty"`     // the container gets the launcher's own streams
+	Notify     string   `json:"notify,omitempty"`     // the socket for notices to the service manager; empty for none
 	State      string   `json:"state"`                // the file that gets the running state
 	Exit       []string `json:"exit"`                 // the files that get the exit record
 	Self       []string `json:"self"`                 // podman with its global options, for the monitor
@@ -47,6 +54,29 @@ type Request struct {
 	Passed     []bool   `json:"passed,omitempty"`     // the descriptors for the container that follow, from its 3 on; false is none
 	Attach     bool     `json:"attach,omitempty"`     // the starting command gets the output
 	CreateOnly bool     `json:"createOnly,omitempty"` // leave the process created, not started
+}
+
+// Group is the control group that a monitor goes to.
+type Group string
+
+// Where a monitor goes: it stays; out of the group of whoever starts it, by
+// systemd or by itself; or beside the container, below that group.
+const (
+	GroupSame  Group = ""
+	GroupScope Group = "scope"
+	GroupOwn   Group = "own"
+	GroupSplit Group = "split"
+)
+
+// enter moves this process.
+func (g Group) enter(id string) (err error) {
+	switch g {
+	case GroupScope, GroupOwn:
+		return runtime.LeaveGroup(g == GroupScope, id)
+	case GroupSplit:
+		_, err = runtime.SplitGroup(id)
+	}
+	return err
 }
 
 // State is the record of a container's run: who runs and who watches. It lies
@@ -97,15 +127,21 @@ func launch() error {
 	for fd := fdControl; fd < fdHeld+req.Held+len(req.Passed); fd++ {
 		unix.CloseOnExec(fd)
 	}
-	rt, err := runtime.Open(req.Runtime, req.StateDir, runtime.Options{SystemdCgroup: req.Systemd, NoKeyring: req.NoKeyring})
+	if err := req.Group.enter(req.ID); err != nil {
+		return err
+	}
+	rt, err := runtime.Open(req.Runtime, req.StateDir, runtime.Options{SystemdCgroup: req.Systemd, NoCgroups: req.NoCgroups, NoKeyring: req.NoKeyring})
 	if err != nil {
 		return err
 	}
 	spec := wire.Spec{ID: req.ID, Control: fdControl, Listen: fdListen, Hold: fdHeld, Held: req.Held,
-		TTY: req.Terminal, Exit: req.Exit, Self: req.Self, Check: -1, Attach: req.Attach, Out: -1, Err: -1, In: -1, Log: -1}
-	if req.Log != "" {
-		if spec.Log, err = unix.Open(req.Log, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o600); err != nil {
-			return fmt.Errorf("open log %q: %w", req.Log, err)
+		TTY: req.Terminal, Exit: req.Exit, Self: req.Self, Check: -1, Attach: req.Attach, Out: -1, Err: -1, In: -1, Log: -1, OOM: -1, Notify: -1}
+	if err := openLog(&req, &spec); err != nil {
+		return err
+	}
+	if req.Notify != "" {
+		if spec.Notify, err = listenNotices(req.Notify); err != nil {
+			return err
 		}
 	}
 	spec.LogMax = int(req.LogMax)
@@ -121,6 +157,9 @@ func launch() error {
 	undo := func(err error) error {
 		rt.Delete(ctx, req.ID, true)
 		return err
+	}
+	if !req.NoCgroups {
+		spec.OOM = runtime.OOMEvents(runtime.GroupOf(started.Pid))
 	}
 	if !req.CreateOnly {
 		if req.Checked {
@@ -160,7 +199,9 @@ func create(ctx context.Context, rt runtime.Runtime, req *Request, spec *wire.Sp
 			f.Close()
 		}
 	}()
-	if !req.Terminal {
+	if req.Direct {
+		streams.Stdin, streams.Stdout, streams.Stderr = os.Stdin, os.Stdout, os.Stderr
+	} else if !req.Terminal {
 		var in *os.File
 		var err error
 		if req.Stdin {
@@ -184,6 +225,9 @@ func create(ctx context.Context, rt runtime.Runtime, req *Request, spec *wire.Sp
 		}
 	}
 	started, err := rt.Create(ctx, req.ID, req.Bundle, nil, streams)
+	if req.Direct {
+		err = errors.Join(err, letGo())
+	}
 	if err == nil && started.Console != nil {
 		spec.Out = int(started.Console.Fd())
 		if req.Stdin {
@@ -191,6 +235,15 @@ func create(ctx context.Context, rt runtime.Runtime, req *Request, spec *wire.Sp
 		}
 	}
 	return started, err
+}
+
+// letGo takes this process's hands off the streams that are the container's.
+func letGo() error {
+	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	for fd := 0; fd <= 2 && err == nil; fd++ {
+		err = unix.Dup3(null, fd, 0)
+	}
+	return err
 }
 
 // pipe makes a pipe: the container's end as a file (its write end where
@@ -216,7 +269,7 @@ func become(spec *wire.Spec) {
 	if loop.RunFor(spec, becomeAfter) {
 		os.Exit(0)
 	}
-	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In, spec.Log} {
+	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In, spec.Log, spec.OOM, spec.Notify} {
 		keepOnExec(fd)
 	}
 	for i := range spec.Held {

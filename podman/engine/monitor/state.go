@@ -84,6 +84,10 @@ type Exit struct {
 	Code    int
 	At      time.Time
 	Started time.Time // zero where it was started by another command than the one that created it
+	// OutOfMemory says that the kernel killed a process of the container for
+	// want of memory, which the monitor sees on cgroup v2 only; MemoryUnknown
+	// that it came too late to see.
+	OutOfMemory, MemoryUnknown bool
 }
 
 // ReadExit reads an exit record; ok is false when there is none.
@@ -92,7 +96,9 @@ func ReadExit(path string) (e Exit, ok bool) {
 	if err != nil {
 		return Exit{}, false
 	}
-	fields := strings.Fields(string(data))
+	text, oom := strings.CutSuffix(string(data), " oom\n")
+	text, unknown := strings.CutSuffix(text, " oom?\n")
+	fields := strings.Fields(text)
 	if len(fields) != 3 {
 		return Exit{}, false
 	}
@@ -102,7 +108,7 @@ func ReadExit(path string) (e Exit, ok bool) {
 	if err1 != nil || err2 != nil || err3 != nil {
 		return Exit{}, false
 	}
-	e = Exit{Code: code, At: time.Unix(0, at)}
+	e = Exit{Code: code, At: time.Unix(0, at), OutOfMemory: oom, MemoryUnknown: unknown}
 	if started != 0 {
 		e.Started = time.Unix(0, started)
 	}

@@ -42,13 +42,15 @@ func TestReadExit(t *testing.T) {
 	for text, want := range map[string]Exit{
 		"3 1764000000000000001 1764000000000000000\n": {Code: 3, At: time.Unix(0, 1764000000000000001), Started: time.Unix(0, 1764000000000000000)},
 		"137 1764000000000000001 0\n":                 {Code: 137, At: time.Unix(0, 1764000000000000001)},
+		"137 1764000000000000001 0 oom\n":             {Code: 137, At: time.Unix(0, 1764000000000000001), OutOfMemory: true},
+		"137 1764000000000000001 0 oom?\n":            {Code: 137, At: time.Unix(0, 1764000000000000001), MemoryUnknown: true},
 	} {
 		os.WriteFile(path, []byte(text), 0o600)
 		if got, ok := ReadExit(path); !ok || got != want {
 			t.Errorf("%q: %+v, %v", text, got, ok)
 		}
 	}
-	for _, text := range []string{"", "3", "3 1", "x 1 1", "3 1 1 1"} {
+	for _, text := range []string{"", "3", "3 1", "x 1 1", "3 1 1 1", "3 1 1 oo"} {
 		os.WriteFile(path, []byte(text), 0o600)
 		if got, ok := ReadExit(path); ok {
 			t.Errorf("%q was taken: %+v", text, got)

@@ -15,6 +15,8 @@ type logger struct {
 	out  []byte
 	size int // of the file
 	max  int // 0: without limit
+	// journal is set where the descriptor is a socket of systemd's journal.
+	journal *journal
 }
 
 // open takes the log file over, as far as it has come.
@@ -43,6 +45,14 @@ const timeFormat = "2006-01-02T15:04:05.000000000-07:00"
 // limited. A full disk loses log lines, never the container.
 func (l *logger) write(kind byte, chunk []byte) {
 	if l.fd < 0 {
+		return
+	}
+	if l.journal != nil {
+		for len(chunk) > 0 {
+			line, rest, complete := bytes.Cut(chunk, []byte{'\n'})
+			l.out = l.journal.entry(l.fd, l.out, kind, line, complete)
+			chunk = rest
+		}
 		return
 	}
 	stream := " stdout "

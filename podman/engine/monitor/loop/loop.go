@@ -22,7 +22,8 @@ type monitor struct {
 	status  int
 	cleaned bool
 	check   check
-	late    bool // it has been killed because its time was out
+	late    bool   // it has been killed because its time was out
+	oom     string // what the exit record says of memory
 	buf     []byte
 	fds     []unix.PollFd
 }
@@ -58,6 +59,10 @@ func RunFor(spec *wire.Spec, grace time.Duration) (ended bool) {
 func newMonitor(spec wire.Spec) *monitor {
 	m := &monitor{spec: spec, buf: make([]byte, wire.MaxData+1)}
 	m.log.open(spec.Log, spec.LogMax)
+	if spec.Name != "" {
+		j := newJournal(&spec)
+		m.log.journal = &j
+	}
 	m.check.pidfd = -1
 	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In} {
 		if fd >= 0 {
@@ -149,7 +154,8 @@ func (m *monitor) wait(timeout int) {
 	add(out, unix.POLLIN)
 	add(errs, unix.POLLIN)
 	add(m.check.pidfd, unix.POLLIN)
-	const fixed = 6
+	add(m.spec.Notify, unix.POLLIN)
+	const fixed = 7
 	polled := m.clients
 	for _, c := range polled {
 		add(c.fd, c.events(len(m.pending) == 0))
@@ -175,6 +181,9 @@ func (m *monitor) wait(timeout int) {
 	}
 	if m.fds[5].Revents != 0 {
 		m.checked()
+	}
+	if m.fds[6].Revents != 0 {
+		m.passNotice()
 	}
 	if m.fds[0].Revents != 0 {
 		m.collect()
@@ -243,6 +252,7 @@ func (m *monitor) collect() {
 		m.status = timedOut
 	}
 	m.exited = true
+	m.oom = m.outOfMemory()
 	for m.spec.Out >= 0 && m.more(m.spec.Out) {
 		m.spec.Out = m.copyOutput(m.spec.Out, wire.Stdout)
 	}
@@ -264,7 +274,7 @@ func (m *monitor) finish() {
 		unix.Close(m.spec.Hold + i)
 	}
 	record := strconv.Itoa(m.status) + " " + strconv.FormatInt(time.Now().UnixNano(), 10) +
-		" " + strconv.Itoa(m.spec.Started) + "\n"
+		" " + strconv.Itoa(m.spec.Started) + m.oom + "\n"
 	for _, path := range m.spec.Exit {
 		writeAtomic(path, record)
 	}

@@ -72,6 +72,10 @@ type Spec struct {
 	Err     int      // descriptor of the error pipe, -1 with a terminal
 	In      int      // descriptor of the input pipe, or of the terminal; -1 without input
 	Log     int      // descriptor of the log file, -1 for none
+	OOM     int      // descriptor of the memory.events of its control group; -1 for none
+	Notify  int      // descriptor of the socket for the container's notices to the service manager; -1 for none
+	Name    string   // of the container, where Log is a socket of systemd's journal
+	Tag     string   // of its entries there
 	Started int      // when the container was started, Unix nanoseconds
 	Hold    int      // first of the descriptors that reserve published ports
 	Held    int      // how many they are
@@ -89,6 +93,12 @@ func (s *Spec) Args() []string {
 	a := []string{"podman-monitor", "id=" + s.ID}
 	for _, f := range s.ints() {
 		a = append(a, f.key+"="+strconv.Itoa(*f.p))
+	}
+	if s.Name != "" {
+		a = append(a, "name="+s.Name)
+	}
+	if s.Tag != "" {
+		a = append(a, "tag="+s.Tag)
 	}
 	if s.TTY {
 		a = append(a, "tty=1")
@@ -112,6 +122,10 @@ func ParseSpec(args []string) (s Spec, ok bool) {
 		switch key {
 		case "id":
 			s.ID = value
+		case "name":
+			s.Name = value
+		case "tag":
+			s.Tag = value
 		case "tty":
 			s.TTY = true
 		case "attach":
@@ -136,7 +150,8 @@ type intField struct {
 
 func (s *Spec) ints() []intField {
 	return []intField{{"pid", &s.Pid}, {"control", &s.Control}, {"listen", &s.Listen},
-		{"out", &s.Out}, {"err", &s.Err}, {"in", &s.In}, {"log", &s.Log},
+		{"out", &s.Out}, {"err", &s.Err}, {"in", &s.In}, {"log", &s.Log}, {"oom", &s.OOM},
+		{"notify", &s.Notify},
 		{"hold", &s.Hold}, {"held", &s.Held}, {"started", &s.Started}, {"check", &s.Check},
 		{"logmax", &s.LogMax}, {"limit", &s.Limit}}
 }

@@ -1,0 +1,78 @@
+package runtime
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/cgroups/manager"
+)
+
+// The control groups of containers that share one with the processes that
+// look after them: below the group of who starts them.
+const (
+	supervisorGroup = "supervisor"
+	payloadPrefix   = "libpod-payload-"
+)
+
+// LeaveGroup moves this process, which is going to watch the container, out
+// of the control group of whoever started it: systemd ends what is in a
+// service's or a session's when that ends. Without systemd only cgroup v2 is
+// worth it; on v1 every controller would be a move of its own.
+func LeaveGroup(systemd bool, id string) error {
+	switch {
+	case systemd:
+		return enterScope("conmon-" + id)
+	case cgroups.IsCgroup2UnifiedMode() && !unprivileged():
+		return enterGroup(filepath.Join(defaultCgroupParent, "conmon"))
+	}
+	return nil
+}
+
+// enterScope moves this process into a scope of systemd's; one that is there
+// yet, of the container's last run, gets it too.
+func enterScope(name string) error {
+	config := &cgroups.Cgroup{Systemd: true, Rootless: unprivileged(), Name: name, ScopePrefix: "libpod",
+		Parent: parentOf(Options{SystemdCgroup: true}), Resources: &cgroups.Resources{SkipDevices: true}}
+	m, err := manager.New(config)
+	if err != nil {
+		return fmt.Errorf("open scope of the monitor: %w", err)
+	}
+	// What is there yet may go while it is asked, so both are tried twice.
+	for range 2 {
+		if err = m.Apply(os.Getpid()); err == nil || m.AddPid("", os.Getpid()) == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("make scope of the monitor: %w", err)
+}
+
+// enterGroup moves this process into a group of cgroup v2, which is made.
+func enterGroup(path string) error {
+	dir := filepath.Join(cgroupMount, path)
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil {
+		err = cgroups.WriteCgroupProc(dir, os.Getpid())
+	}
+	if err != nil {
+		return fmt.Errorf("enter control group %q: %w", path, err)
+	}
+	return nil
+}
+
+// SplitGroup makes room for a container in this process's own control group:
+// the process goes into a group below it, and the container's, of which the
+// path is returned, gets its place beside that. Only cgroup v2 has processes
+// at the leaves alone and needs it.
+func SplitGroup(id string) (path string, err error) {
+	own := GroupOf(os.Getpid())
+	if filepath.Base(own) != supervisorGroup {
+		if err := enterGroup(filepath.Join(own, supervisorGroup)); err != nil {
+			return "", fmt.Errorf("split the control group (it must be this user's, as in a unit with Delegate=yes): %w", err)
+		}
+	} else {
+		own = filepath.Dir(own)
+	}
+	return filepath.Join(own, payloadPrefix+id), nil
+}
