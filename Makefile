@@ -3,6 +3,7 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 PEERS   ?= ../shared/peers
+VM      ?= ../shared/vm
 
 GO      ?= go
 TAGS    := seccomp netgo osusergo exclude_graphdriver_btrfs exclude_graphdriver_zfs exclude_graphdriver_devicemapper
@@ -16,7 +17,7 @@ INITFLAGS := -std=gnu11 -Wall -Wextra -Werror -Os -static -nostdlib -ffreestandi
 	-Wl,--build-id=none -Wl,-z,noseparate-code -s
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall quickstart test test-short crash-test corpus fuzz lint bench docs clean deps $(TOOLS:%=bin/%)
+.PHONY: help build install uninstall quickstart test test-short vm-test crash-test corpus fuzz lint bench docs clean deps $(TOOLS:%=bin/%)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +76,9 @@ test-short: $(IMAGES) ## run the unit tests
 
 fuzz: $(IMAGES) ## feed the parsers with mutated input; FUZZTIME= says for how long each, FUZZ= which
 	@GO=$(GO) TAGS="$(TAGS)" hack/fuzz "$(or $(FUZZ),.)" "$(or $(FUZZTIME),20s)"
+
+vm-test: build ## test what takes systemd, cgroup v2 and a reboot, in the virtual machine of VM
+	@VM='$(VM)' hack/vm/run
 
 crash-test: build ## bring faults on commands at every change they make and look at what is left; POINTS=, SEED=, SCENARIO=, FAULTS= narrow it
 	@hack/deps test

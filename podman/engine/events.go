@@ -17,8 +17,8 @@ import (
 	"github.com/podsuite/podsuite/shared/network"
 )
 
-// openEvents finds the file of events. Every backend but "none" is that file:
-// there is no journal to be had without systemd.
+// openEvents finds the file of events. Every backend but "none" is that file,
+// journald too: events stay readable for whoever may use the store.
 func (e *Engine) openEvents(c *config.Config) *event.Log {
 	if c.Engine.EventsLogger == "none" {
 		return new(event.Log)

@@ -11,44 +11,80 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/userns"
 )
 
-// journalIdle is how long a journal that is followed may be silent after the
-// container's end before that was all.
-const journalIdle = 500 * time.Millisecond
-
 // maxEntry bounds a field of an entry of the journal; ours are below 33 KiB.
 const maxEntry = 1 << 20
 
-// journalLogs reads the container's log from systemd's journal.
+// journalLogs reads the container's log from systemd's journal. It follows
+// until the container has ended, and then reads what was written meanwhile.
 func (e *Engine) journalLogs(ctx context.Context, id string, req LogRequest, each func(LogLine) error) error {
-	program, err := exec.LookPath("journalctl")
-	if err != nil {
+	j := journalReader{id: id, req: req, each: each}
+	var err error
+	if j.program, err = exec.LookPath("journalctl"); err != nil {
 		return errdef.Newf(errdef.ErrUnsupported, "reading logs from the journal takes journalctl, which is not installed")
 	}
-	if !userns.Rootless() {
-		exec.CommandContext(ctx, program, "--sync").Run() // what has been written can be read
+	if s := e.status(id); req.Follow && s.Running() {
+		running, stop := context.WithCancel(ctx)
+		go func() {
+			defer stop()
+			for s := e.status(id); s.Running() && running.Err() == nil; s = e.status(id) {
+				time.Sleep(followInterval)
+			}
+		}()
+		err := j.read(running, true)
+		stop()
+		if err != nil {
+			return endOfLog(err)
+		}
 	}
-	args := []string{"--quiet", "--all", "--no-pager", "--output=export", "CONTAINER_ID_FULL=" + id}
-	if req.Tail >= 0 {
-		args = append(args, "--lines="+strconv.Itoa(req.Tail))
-	} else if req.Follow {
+	if ctx.Err() != nil {
+		return nil
+	}
+	if !userns.Rootless() {
+		exec.CommandContext(ctx, j.program, "--sync").Run() // what has been written can be read
+	}
+	return endOfLog(j.read(ctx, false))
+}
+
+// endOfLog takes the end that the user set for no error.
+func endOfLog(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// journalReader reads entries of one container.
+type journalReader struct {
+	program, id string
+	req         LogRequest
+	each        func(LogLine) error
+	cursor      string // of the last entry that was read
+}
+
+// read reads what there is, or with follow what comes until ctx is done.
+func (j *journalReader) read(ctx context.Context, follow bool) error {
+	args := []string{"--quiet", "--all", "--no-pager", "--output=export", "CONTAINER_ID_FULL=" + j.id}
+	switch {
+	case j.cursor != "":
+		args = append(args, "--after-cursor="+j.cursor)
+	case j.req.Tail >= 0:
+		args = append(args, "--lines="+strconv.Itoa(j.req.Tail))
+	case follow:
 		args = append(args, "--no-tail")
 	}
-	if req.Follow {
+	if follow {
 		args = append(args, "--follow")
 	}
-	if !req.Since.IsZero() {
-		args = append(args, fmt.Sprintf("--since=@%d", req.Since.Unix()))
+	if !j.req.Since.IsZero() && j.cursor == "" {
+		args = append(args, fmt.Sprintf("--since=@%d", j.req.Since.Unix()))
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, j.program, args...)
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	out, err := cmd.StdoutPipe()
@@ -58,55 +94,35 @@ func (e *Engine) journalLogs(ctx context.Context, id string, req LogRequest, eac
 	if err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
-	var last atomic.Int64 // when the last entry came
-	last.Store(time.Now().UnixNano())
-	if req.Follow {
-		go e.stopAfter(ctx, id, &last, stop)
-	}
-	err = readJournal(out, func(l LogLine) error {
-		last.Store(time.Now().UnixNano())
+	err = readJournal(out, func(cursor string, l LogLine) error {
+		j.cursor = cursor
 		switch {
-		case l.Time.Before(req.Since):
+		case l.Time.Before(j.req.Since):
 			return nil
-		case !req.Until.IsZero() && l.Time.After(req.Until):
+		case !j.req.Until.IsZero() && l.Time.After(j.req.Until):
 			return io.EOF
 		}
-		return each(l)
+		return j.each(l)
 	})
-	stopped := ctx.Err() != nil
-	stop()
+	if err != nil {
+		cmd.Process.Kill()
+	}
 	werr := cmd.Wait()
-	switch {
-	case errors.Is(err, io.EOF), stopped:
-		return nil
-	case err != nil:
-		return err
-	case werr != nil:
-		return fmt.Errorf("read the journal: %s", strings.TrimSpace(complaint.String()))
+	if err == nil && werr != nil && ctx.Err() == nil && complaint.Len() > 0 {
+		err = fmt.Errorf("read the journal: %s", strings.TrimSpace(complaint.String()))
 	}
-	return nil
-}
-
-// stopAfter calls stop when the container has ended and the journal is silent.
-func (e *Engine) stopAfter(ctx context.Context, id string, last *atomic.Int64, stop func()) {
-	defer stop()
-	for ctx.Err() == nil {
-		s := e.status(id)
-		if !s.Running() && time.Since(time.Unix(0, last.Load())) > journalIdle && time.Since(s.ExitedAt) > journalIdle {
-			return
-		}
-		time.Sleep(followInterval)
-	}
+	return err
 }
 
 // readJournal reads entries in the journal's export format: lines FIELD=VALUE,
 // or FIELD, a length in 64 bits and the value; an empty line ends an entry.
-func readJournal(from io.Reader, each func(LogLine) error) error {
+func readJournal(from io.Reader, each func(cursor string, l LogLine) error) error {
+	var cursor string
 	r := bufio.NewReaderSize(from, 64<<10)
 	line := LogLine{Stream: "stdout"}
 	for {
 		key, value, err := readField(r)
-		if err == io.EOF {
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			return nil
 		}
 		if err != nil {
@@ -114,10 +130,12 @@ func readJournal(from io.Reader, each func(LogLine) error) error {
 		}
 		switch key {
 		case "":
-			if err := each(line); err != nil {
+			if err := each(cursor, line); err != nil {
 				return err
 			}
 			line = LogLine{Stream: "stdout"}
+		case "__CURSOR":
+			cursor = value
 		case "MESSAGE":
 			line.Text = value
 		case "PRIORITY":

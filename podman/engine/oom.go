@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,11 +15,10 @@ const oomFile = "oom"
 
 // keepOOM notes whether the run that has ended was killed for want of memory,
 // which the monitor knows, or its control group while it is there.
-func (e *Engine) keepOOM(ctx context.Context, c *container.Config, s Status) error {
+func (e *Engine) keepOOM(c *container.Config, s Status) error {
 	path := filepath.Join(e.Store.ContainerDir(c.ID), oomFile)
 	const killed = 137
-	if s.State != Exited || s.ExitCode != killed || !s.outOfMemory && !runtime.OOMKilled(e.cgroupsPath(c.ID)) &&
-		!(s.memoryUnknown && runtime.SystemdSawOOM(ctx, c.ID)) {
+	if s.State != Exited || s.ExitCode != killed || !s.outOfMemory && !runtime.OOMKilled(e.cgroupsPath(c.ID)) {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("record the exit: %w", err)
 		}

@@ -17,6 +17,9 @@ const pausedFile = "paused"
 // Pause freezes a running container.
 func (e *Engine) Pause(ctx context.Context, nameOrID string) error {
 	return e.freeze(ctx, nameOrID, Running, func(c *container.Config) error {
+		if c.Cgroups == container.CgroupsDisabled {
+			return errdef.Newf(errdef.ErrConflict, "cannot pause without using Cgroups: this container does not have a cgroup")
+		}
 		rt, err := e.runtime(c.Runtime)
 		if err != nil {
 			return err

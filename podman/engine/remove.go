@@ -102,7 +102,7 @@ func (e *Engine) endRun(ctx context.Context, c *container.Config) (ended bool, s
 		return true, s, err
 	}
 	s = e.status(c.ID)
-	if err := e.keepOOM(ctx, c, s); err != nil {
+	if err := e.keepOOM(c, s); err != nil {
 		return true, s, err
 	}
 	if err := e.freeRun(ctx, c); err != nil {

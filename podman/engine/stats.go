@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/runtime"
 	"golang.org/x/sys/unix"
@@ -28,6 +29,9 @@ func (e *Engine) Stats(nameOrID string) (Stats, error) {
 	s := e.status(c.ID)
 	if s.State != Running && s.State != Paused {
 		return now, nil
+	}
+	if config, err := e.configuration(c.ID); err == nil && config.Cgroups == container.CgroupsDisabled {
+		return now, errdef.Newf(errdef.ErrUnsupported, "cannot measure container %s as it did not create a cgroup: this container does not have a cgroup", c.ID)
 	}
 	usage, err := runtime.ReadUsage(s.Pid)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV) {

@@ -30,7 +30,7 @@ type Status struct {
 	ExitedAt  time.Time
 	ExitCode  int
 
-	outOfMemory, memoryUnknown bool // of an exited one, as in its exit record
+	outOfMemory bool // of an exited one, as in its exit record
 }
 
 // Running says whether the container has a process.
@@ -75,8 +75,7 @@ func (e *Engine) status(id string) Status {
 			return s
 		}
 		if exit, ok := monitor.ReadExit(filepath.Join(dir, exitFile)); ok {
-			s.State, s.ExitCode, s.ExitedAt = Exited, exit.Code, exit.At
-			s.outOfMemory, s.memoryUnknown = exit.OutOfMemory, exit.MemoryUnknown
+			s.State, s.ExitCode, s.ExitedAt, s.outOfMemory = Exited, exit.Code, exit.At, exit.OutOfMemory
 			return s
 		}
 		s.State, s.ExitCode = Exited, exitCodeLost

@@ -14,6 +14,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
+// podInfix is what names of pods' slices have between the slice above and the ID.
+const podInfix = "-libpod_pod_"
+
 // GroupParent is the control group below which the containers of the pod have
 // theirs: "parent/ID", or a slice where systemd makes control groups.
 func GroupParent(opts Options, id string) string {
@@ -21,7 +24,7 @@ func GroupParent(opts Options, id string) string {
 		return filepath.Join("/", parentOf(opts), id)
 	}
 	slice := strings.TrimSuffix(parentOf(opts), ".slice")
-	return slice + "-libpod_pod_" + id + ".slice"
+	return slice + podInfix + id + ".slice"
 }
 
 // GroupRoot is the control group that GroupParent's lies in.

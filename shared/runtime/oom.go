@@ -3,9 +3,7 @@ package runtime
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -15,8 +13,7 @@ import (
 
 // OOMKilled tells whether the kernel has killed a process of the control
 // group, by the path of the specification, for want of memory. On version 2
-// the monitor knows, from OOMEvents, or SystemdSawOOM: systemd takes a group
-// away with its last process.
+// the monitor knows, from OOMEvents.
 func OOMKilled(group string) bool {
 	if parts := strings.Split(group, ":"); len(parts) == 3 {
 		group = filepath.Join(groupPath(parts[0]), parts[1]+"-"+parts[2]+".scope")
@@ -36,28 +33,23 @@ func OOMKilled(group string) bool {
 	return false
 }
 
-// OOMEvents opens the file of a control group that counts what became of its
-// processes for want of memory; -1 where there is none. It can be read as long
-// as the group is there.
-func OOMEvents(group string) (fd int) {
+// OOMEvents opens the files of cgroup v2 that count what became of processes
+// for want of memory: the group's, and that of the one above it that stays
+// when the group, or its pod's, goes. They are -1 where there is none.
+func OOMEvents(group string) (own, above int) {
 	if group == "" || !cgroups.IsCgroup2UnifiedMode() {
-		return -1
+		return -1, -1
 	}
-	fd, err := unix.Open(filepath.Join(cgroupMount, group, "memory.events"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1
+	open := func(group string) int {
+		fd, err := unix.Open(filepath.Join(cgroupMount, group, "memory.events"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return -1
+		}
+		return fd
 	}
-	return fd
-}
-
-// SystemdSawOOM asks systemd whether the scope that it made for the container
-// ended for want of memory. It knows that of a scope whose control group it
-// has removed.
-func SystemdSawOOM(ctx context.Context, id string) bool {
-	args := []string{"show", "--property=Result", "--value", "libpod-" + id + ".scope"}
-	if unprivileged() {
-		args = append([]string{"--user"}, args...)
+	parent := filepath.Dir(group)
+	if strings.Contains(filepath.Base(parent), podInfix) {
+		parent = filepath.Dir(parent)
 	}
-	result, err := exec.CommandContext(ctx, "systemctl", args...).Output()
-	return err == nil && strings.TrimSpace(string(result)) == "oom-kill"
+	return open(group), open(parent)
 }

@@ -135,7 +135,7 @@ func launch() error {
 		return err
 	}
 	spec := wire.Spec{ID: req.ID, Control: fdControl, Listen: fdListen, Hold: fdHeld, Held: req.Held,
-		TTY: req.Terminal, Exit: req.Exit, Self: req.Self, Check: -1, Attach: req.Attach, Out: -1, Err: -1, In: -1, Log: -1, OOM: -1, Notify: -1}
+		TTY: req.Terminal, Exit: req.Exit, Self: req.Self, Check: -1, Attach: req.Attach, Out: -1, Err: -1, In: -1, Log: -1, OOM: -1, OOMAbove: -1, Notify: -1}
 	if err := openLog(&req, &spec); err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func launch() error {
 		return err
 	}
 	if !req.NoCgroups {
-		spec.OOM = runtime.OOMEvents(runtime.GroupOf(started.Pid))
+		spec.OOM, spec.OOMAbove = runtime.OOMEvents(runtime.GroupOf(started.Pid))
 	}
 	if !req.CreateOnly {
 		if req.Checked {
@@ -269,7 +269,7 @@ func become(spec *wire.Spec) {
 	if loop.RunFor(spec, becomeAfter) {
 		os.Exit(0)
 	}
-	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In, spec.Log, spec.OOM, spec.Notify} {
+	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In, spec.Log, spec.OOM, spec.OOMAbove, spec.Notify} {
 		keepOnExec(fd)
 	}
 	for i := range spec.Held {

@@ -85,9 +85,8 @@ type Exit struct {
 	At      time.Time
 	Started time.Time // zero where it was started by another command than the one that created it
 	// OutOfMemory says that the kernel killed a process of the container for
-	// want of memory, which the monitor sees on cgroup v2 only; MemoryUnknown
-	// that it came too late to see.
-	OutOfMemory, MemoryUnknown bool
+	// want of memory. The monitor sees it on cgroup v2 only.
+	OutOfMemory bool
 }
 
 // ReadExit reads an exit record; ok is false when there is none.
@@ -97,7 +96,6 @@ func ReadExit(path string) (e Exit, ok bool) {
 		return Exit{}, false
 	}
 	text, oom := strings.CutSuffix(string(data), " oom\n")
-	text, unknown := strings.CutSuffix(text, " oom?\n")
 	fields := strings.Fields(text)
 	if len(fields) != 3 {
 		return Exit{}, false
@@ -108,7 +106,7 @@ func ReadExit(path string) (e Exit, ok bool) {
 	if err1 != nil || err2 != nil || err3 != nil {
 		return Exit{}, false
 	}
-	e = Exit{Code: code, At: time.Unix(0, at), OutOfMemory: oom, MemoryUnknown: unknown}
+	e = Exit{Code: code, At: time.Unix(0, at), OutOfMemory: oom}
 	if started != 0 {
 		e.Started = time.Unix(0, started)
 	}

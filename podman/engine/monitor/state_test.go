@@ -43,7 +43,6 @@ func TestReadExit(t *testing.T) {
 		"3 1764000000000000001 1764000000000000000\n": {Code: 3, At: time.Unix(0, 1764000000000000001), Started: time.Unix(0, 1764000000000000000)},
 		"137 1764000000000000001 0\n":                 {Code: 137, At: time.Unix(0, 1764000000000000001)},
 		"137 1764000000000000001 0 oom\n":             {Code: 137, At: time.Unix(0, 1764000000000000001), OutOfMemory: true},
-		"137 1764000000000000001 0 oom?\n":            {Code: 137, At: time.Unix(0, 1764000000000000001), MemoryUnknown: true},
 	} {
 		os.WriteFile(path, []byte(text), 0o600)
 		if got, ok := ReadExit(path); !ok || got != want {

@@ -22,8 +22,8 @@ type monitor struct {
 	status  int
 	cleaned bool
 	check   check
-	late    bool   // it has been killed because its time was out
-	oom     string // what the exit record says of memory
+	late    bool // it has been killed because its time was out
+	memory  memory
 	buf     []byte
 	fds     []unix.PollFd
 }
@@ -64,6 +64,7 @@ func newMonitor(spec wire.Spec) *monitor {
 		m.log.journal = &j
 	}
 	m.check.pidfd = -1
+	m.memory = newMemory(spec.OOM, spec.OOMAbove)
 	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In} {
 		if fd >= 0 {
 			unix.SetNonblock(fd, true)
@@ -155,7 +156,8 @@ func (m *monitor) wait(timeout int) {
 	add(errs, unix.POLLIN)
 	add(m.check.pidfd, unix.POLLIN)
 	add(m.spec.Notify, unix.POLLIN)
-	const fixed = 7
+	add(m.memory.watched, unix.POLLPRI)
+	const fixed = 8
 	polled := m.clients
 	for _, c := range polled {
 		add(c.fd, c.events(len(m.pending) == 0))
@@ -181,6 +183,9 @@ func (m *monitor) wait(timeout int) {
 	}
 	if m.fds[5].Revents != 0 {
 		m.checked()
+	}
+	if m.fds[7].Revents != 0 {
+		m.memory.look()
 	}
 	if m.fds[6].Revents != 0 {
 		m.passNotice()
@@ -252,7 +257,7 @@ func (m *monitor) collect() {
 		m.status = timedOut
 	}
 	m.exited = true
-	m.oom = m.outOfMemory()
+	m.memory.end(ws.Signal())
 	for m.spec.Out >= 0 && m.more(m.spec.Out) {
 		m.spec.Out = m.copyOutput(m.spec.Out, wire.Stdout)
 	}
@@ -274,7 +279,11 @@ func (m *monitor) finish() {
 		unix.Close(m.spec.Hold + i)
 	}
 	record := strconv.Itoa(m.status) + " " + strconv.FormatInt(time.Now().UnixNano(), 10) +
-		" " + strconv.Itoa(m.spec.Started) + m.oom + "\n"
+		" " + strconv.Itoa(m.spec.Started)
+	if m.memory.killed {
+		record += " oom"
+	}
+	record += "\n"
 	for _, path := range m.spec.Exit {
 		writeAtomic(path, record)
 	}

@@ -2,26 +2,62 @@ package loop
 
 import (
 	"bytes"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// outOfMemory says whether the kernel has killed a process of the container for
-// want of memory: " oom" in the exit record, or " oom?" where that can't be
-// told, because systemd has taken the control group away with its last process.
-func (m *monitor) outOfMemory() string {
-	if m.spec.OOM < 0 {
-		return ""
+// memory follows whether the kernel has killed a process of the container for
+// want of memory. Its control group knows, but systemd takes that away with
+// its last process, often before it can be read. Then the group above, which
+// counts for all below it, decides: it has counted one more since the
+// container was last seen at its limit.
+type memory struct {
+	group, above int  // descriptors of memory.events, -1 for none
+	watched      int  // the group's while it is worth polling
+	before       int  // what the group above had counted then
+	limited      bool // the container has been at its limit
+	killed       bool
+}
+
+func newMemory(group, above int) memory {
+	m := memory{group: group, above: above, watched: group}
+	m.before, _ = killed(above)
+	killed(group) // what is polled is what changes from here on
+	return m
+}
+
+// look is for when the group's counts have changed.
+func (m *memory) look() {
+	above, _ := killed(m.above)
+	n, ok := killed(m.group)
+	if !ok {
+		m.watched = -1
+		return
 	}
+	m.before, m.limited, m.killed = above, true, n > 0
+}
+
+// end is the last look, at a container that has ended by the signal.
+func (m *memory) end(signal unix.Signal) {
+	if n, ok := killed(m.group); ok {
+		m.killed = n > 0
+	} else if n, ok := killed(m.above); ok && m.limited && signal == unix.SIGKILL {
+		m.killed = m.killed || n > m.before
+	}
+}
+
+// killed reads how many processes have been killed.
+func killed(fd int) (n int, ok bool) {
 	var buf [512]byte
-	n, err := unix.Pread(m.spec.OOM, buf[:], 0)
-	if err != nil {
-		return " oom?"
+	size, err := unix.Pread(fd, buf[:], 0)
+	if fd < 0 || err != nil {
+		return 0, false
 	}
-	for line := range bytes.Lines(buf[:n]) {
-		if count, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok && count[0] != '0' {
-			return " oom"
+	for line := range bytes.Lines(buf[:size]) {
+		if count, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
+			n, _ = strconv.Atoi(string(bytes.TrimSpace(count)))
 		}
 	}
-	return ""
+	return n, true
 }

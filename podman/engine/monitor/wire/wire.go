@@ -65,27 +65,30 @@ func Receive(fd int, buf []byte, flags int) (kind byte, body []byte, err error) 
 // ("key=value"), which `ps` shows to whoever looks for a monitor.
 type Spec struct {
 	ID      string
-	Pid     int      // the container's init, a child of the monitor
-	Control int      // descriptor of the pair shared with the starting command
-	Listen  int      // descriptor of the listening attach socket
-	Out     int      // descriptor of the output pipe, or of the terminal
-	Err     int      // descriptor of the error pipe, -1 with a terminal
-	In      int      // descriptor of the input pipe, or of the terminal; -1 without input
-	Log     int      // descriptor of the log file, -1 for none
-	OOM     int      // descriptor of the memory.events of its control group; -1 for none
-	Notify  int      // descriptor of the socket for the container's notices to the service manager; -1 for none
-	Name    string   // of the container, where Log is a socket of systemd's journal
-	Tag     string   // of its entries there
-	Started int      // when the container was started, Unix nanoseconds
-	Hold    int      // first of the descriptors that reserve published ports
-	Held    int      // how many they are
-	Attach  bool     // the starting command is attached from the start
-	TTY     bool     // Out and In are a terminal
-	Exit    []string // files that get the exit record, the volatile one first
-	LogMax  int      // bytes of the log after which it begins anew; 0 for none
-	Limit   int      // when the container is killed, Unix nanoseconds; 0 for never
-	Check   int      // milliseconds until the first health check; -1 for none
-	Self    []string // podman with its global options: it cleans up when no client does
+	Pid     int    // the container's init, a child of the monitor
+	Control int    // descriptor of the pair shared with the starting command
+	Listen  int    // descriptor of the listening attach socket
+	Out     int    // descriptor of the output pipe, or of the terminal
+	Err     int    // descriptor of the error pipe, -1 with a terminal
+	In      int    // descriptor of the input pipe, or of the terminal; -1 without input
+	Log     int    // descriptor of the log file, -1 for none
+	OOM     int    // descriptor of the memory.events of its control group; -1 for none
+	Notify  int    // descriptor of the socket for the container's notices to the service manager; -1 for none
+	Name    string // of the container, where Log is a socket of systemd's journal
+	Tag     string // of its entries there
+	// OOMAbove is the descriptor of that of the control group above, which
+	// counts for both.
+	OOMAbove int
+	Started  int      // when the container was started, Unix nanoseconds
+	Hold     int      // first of the descriptors that reserve published ports
+	Held     int      // how many they are
+	Attach   bool     // the starting command is attached from the start
+	TTY      bool     // Out and In are a terminal
+	Exit     []string // files that get the exit record, the volatile one first
+	LogMax   int      // bytes of the log after which it begins anew; 0 for none
+	Limit    int      // when the container is killed, Unix nanoseconds; 0 for never
+	Check    int      // milliseconds until the first health check; -1 for none
+	Self     []string // podman with its global options: it cleans up when no client does
 }
 
 // Args encodes the specification.
@@ -150,7 +153,7 @@ type intField struct {
 
 func (s *Spec) ints() []intField {
 	return []intField{{"pid", &s.Pid}, {"control", &s.Control}, {"listen", &s.Listen},
-		{"out", &s.Out}, {"err", &s.Err}, {"in", &s.In}, {"log", &s.Log}, {"oom", &s.OOM},
+		{"out", &s.Out}, {"err", &s.Err}, {"in", &s.In}, {"log", &s.Log}, {"oom", &s.OOM}, {"oomabove", &s.OOMAbove},
 		{"notify", &s.Notify},
 		{"hold", &s.Hold}, {"held", &s.Held}, {"started", &s.Started}, {"check", &s.Check},
 		{"logmax", &s.LogMax}, {"limit", &s.Limit}}

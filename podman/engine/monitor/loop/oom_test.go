@@ -1,0 +1,55 @@
+package loop
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// counts makes a file of counts as the kernel's.
+func counts(t *testing.T, killed int) *os.File {
+	f, err := os.Create(filepath.Join(t.TempDir(), "memory.events"))
+	if err == nil {
+		_, err = f.WriteString("low 0\nhigh 0\nmax 9\noom 9\noom_kill " + strconv.Itoa(killed) + "\noom_group_kill 0\n")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestAGroupThatIsThereKnows(t *testing.T) {
+	for killed, want := range []bool{false, true} {
+		above := counts(t, 7)
+		m := newMemory(int(counts(t, killed).Fd()), int(above.Fd()))
+		m.end(unix.SIGKILL)
+		if m.killed != want {
+			t.Errorf("%d were killed: %v", killed, m.killed)
+		}
+	}
+}
+
+func TestTheGroupAboveKnowsOfOneThatIsGone(t *testing.T) {
+	for _, test := range []struct {
+		signal        unix.Signal
+		limited, more bool
+		want          bool
+	}{{unix.SIGKILL, true, true, true}, {unix.SIGKILL, true, false, false}, {unix.SIGKILL, false, true, false}, {unix.SIGTERM, true, true, false}} {
+		group, above := counts(t, 0), counts(t, 1)
+		m := newMemory(int(group.Fd()), int(above.Fd()))
+		if test.limited {
+			m.look()
+		}
+		if test.more {
+			above.WriteAt([]byte("low 0\nhigh 0\nmax 9\noom 9\noom_kill 2"), 0)
+		}
+		m.group = -1
+		m.end(test.signal)
+		if m.killed != test.want {
+			t.Errorf("%+v: %v", test, m.killed)
+		}
+	}
+}
