@@ -18,7 +18,7 @@ const oomFile = "oom"
 func (e *Engine) keepOOM(c *container.Config, s Status) error {
 	path := filepath.Join(e.Store.ContainerDir(c.ID), oomFile)
 	const killed = 137
-	if s.State != Exited || s.ExitCode != killed || !s.outOfMemory && !runtime.OOMKilled(e.cgroupsPath(c.ID)) {
+	if s.State != Exited || exists(e.killedPath(c.ID)) || s.ExitCode != killed || !s.outOfMemory && !runtime.OOMKilled(e.cgroupsPath(c.ID)) {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("record the exit: %w", err)
 		}
@@ -29,6 +29,15 @@ func (e *Engine) keepOOM(c *container.Config, s Status) error {
 	}
 	return nil
 }
+
+// killedPath is a mark that a user had the container killed in this run.
+func (e *Engine) killedPath(id string) string {
+	return filepath.Join(e.Store.ContainerRunDir(id), "killed")
+}
+
+// markKilled says that what is to come is no want of memory. Without the mark
+// the kill still works, so it is no error if there can't be one.
+func (e *Engine) markKilled(id string) { os.WriteFile(e.killedPath(id), nil, 0o600) }
 
 // oomKilled tells whether the last run ended for want of memory.
 func (e *Engine) oomKilled(id string) bool {

@@ -192,6 +192,7 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 			return nil, err
 		}
 	}
+	os.Remove(e.killedPath(c.ID)) // of the last run
 	if err := os.WriteFile(filepath.Join(e.Store.ContainerRunDir(c.ID), begunFile), nil, 0o600); err != nil {
 		launcher.Abandon()
 		return nil, fmt.Errorf("start container %q: %w", c.Name, err)

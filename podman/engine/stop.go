@@ -49,6 +49,9 @@ func (e *Engine) Kill(nameOrID string, signal int) (name string, err error) {
 			return "", err
 		}
 	}
+	if signal == int(unix.SIGKILL) {
+		e.markKilled(c.ID)
+	}
 	if err := unix.PidfdSendSignal(pidfd, unix.Signal(signal), nil, 0); err != nil {
 		return "", fmt.Errorf("signal container %q: %w", nameOrID, err)
 	}
@@ -134,6 +137,7 @@ func (e *Engine) stop(ctx context.Context, c *container.Config, timeout *uint) e
 		}
 	}
 	if !ended {
+		e.markKilled(c.ID)
 		if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
 			return fmt.Errorf("kill container %q: %w", c.Name, err)
 		}

@@ -160,6 +160,7 @@ func launch() error {
 	}
 	if !req.NoCgroups {
 		spec.OOM, spec.OOMAbove = runtime.OOMEvents(runtime.GroupOf(started.Pid))
+		spec.OOMBefore, _ = loop.Killed(spec.OOMAbove)
 	}
 	if !req.CreateOnly {
 		if req.Checked {

@@ -64,7 +64,7 @@ func newMonitor(spec wire.Spec) *monitor {
 		m.log.journal = &j
 	}
 	m.check.pidfd = -1
-	m.memory = newMemory(spec.OOM, spec.OOMAbove)
+	m.memory = newMemory(spec.OOM, spec.OOMAbove, spec.OOMBefore)
 	for _, fd := range []int{spec.Control, spec.Listen, spec.Out, spec.Err, spec.In} {
 		if fd >= 0 {
 			unix.SetNonblock(fd, true)
@@ -124,6 +124,7 @@ func (m *monitor) quiet() bool {
 func (m *monitor) handOver(spec *wire.Spec) {
 	*spec = m.spec
 	spec.Control, spec.Attach, spec.Check = -1, false, -1
+	spec.OOMBefore = m.memory.before
 	if at := m.check.at; !at.IsZero() {
 		spec.Check = int(max(0, time.Until(at).Milliseconds()))
 	}

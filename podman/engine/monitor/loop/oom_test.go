@@ -24,7 +24,7 @@ func counts(t *testing.T, killed int) *os.File {
 func TestAGroupThatIsThereKnows(t *testing.T) {
 	for killed, want := range []bool{false, true} {
 		above := counts(t, 7)
-		m := newMemory(int(counts(t, killed).Fd()), int(above.Fd()))
+		m := newMemory(int(counts(t, killed).Fd()), int(above.Fd()), 7)
 		m.end(unix.SIGKILL)
 		if m.killed != want {
 			t.Errorf("%d were killed: %v", killed, m.killed)
@@ -34,17 +34,14 @@ func TestAGroupThatIsThereKnows(t *testing.T) {
 
 func TestTheGroupAboveKnowsOfOneThatIsGone(t *testing.T) {
 	for _, test := range []struct {
-		signal        unix.Signal
-		limited, more bool
-		want          bool
-	}{{unix.SIGKILL, true, true, true}, {unix.SIGKILL, true, false, false}, {unix.SIGKILL, false, true, false}, {unix.SIGTERM, true, true, false}} {
-		group, above := counts(t, 0), counts(t, 1)
-		m := newMemory(int(group.Fd()), int(above.Fd()))
-		if test.limited {
+		signal unix.Signal
+		above  int
+		seen   bool // at its limit, when the group above had counted two
+		want   bool
+	}{{unix.SIGKILL, 2, false, true}, {unix.SIGKILL, 1, false, false}, {unix.SIGTERM, 2, false, false}, {unix.SIGKILL, 2, true, false}} {
+		m := newMemory(int(counts(t, 0).Fd()), int(counts(t, test.above).Fd()), 1)
+		if test.seen {
 			m.look()
-		}
-		if test.more {
-			above.WriteAt([]byte("low 0\nhigh 0\nmax 9\noom 9\noom_kill 2"), 0)
 		}
 		m.group = -1
 		m.end(test.signal)

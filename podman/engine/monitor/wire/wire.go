@@ -79,16 +79,18 @@ type Spec struct {
 	// OOMAbove is the descriptor of that of the control group above, which
 	// counts for both.
 	OOMAbove int
-	Started  int      // when the container was started, Unix nanoseconds
-	Hold     int      // first of the descriptors that reserve published ports
-	Held     int      // how many they are
-	Attach   bool     // the starting command is attached from the start
-	TTY      bool     // Out and In are a terminal
-	Exit     []string // files that get the exit record, the volatile one first
-	LogMax   int      // bytes of the log after which it begins anew; 0 for none
-	Limit    int      // when the container is killed, Unix nanoseconds; 0 for never
-	Check    int      // milliseconds until the first health check; -1 for none
-	Self     []string // podman with its global options: it cleans up when no client does
+	// OOMBefore is how many processes that had counted as killed.
+	OOMBefore int
+	Started   int      // when the container was started, Unix nanoseconds
+	Hold      int      // first of the descriptors that reserve published ports
+	Held      int      // how many they are
+	Attach    bool     // the starting command is attached from the start
+	TTY       bool     // Out and In are a terminal
+	Exit      []string // files that get the exit record, the volatile one first
+	LogMax    int      // bytes of the log after which it begins anew; 0 for none
+	Limit     int      // when the container is killed, Unix nanoseconds; 0 for never
+	Check     int      // milliseconds until the first health check; -1 for none
+	Self      []string // podman with its global options: it cleans up when no client does
 }
 
 // Args encodes the specification.
@@ -153,7 +155,7 @@ type intField struct {
 
 func (s *Spec) ints() []intField {
 	return []intField{{"pid", &s.Pid}, {"control", &s.Control}, {"listen", &s.Listen},
-		{"out", &s.Out}, {"err", &s.Err}, {"in", &s.In}, {"log", &s.Log}, {"oom", &s.OOM}, {"oomabove", &s.OOMAbove},
+		{"out", &s.Out}, {"err", &s.Err}, {"in", &s.In}, {"log", &s.Log}, {"oom", &s.OOM}, {"oomabove", &s.OOMAbove}, {"oombefore", &s.OOMBefore},
 		{"notify", &s.Notify},
 		{"hold", &s.Hold}, {"held", &s.Held}, {"started", &s.Started}, {"check", &s.Check},
 		{"logmax", &s.LogMax}, {"limit", &s.Limit}}
