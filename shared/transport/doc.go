@@ -4,6 +4,6 @@
 // alike through Source and Destination; what differs is asked for with the
 // small optional interfaces.
 //
-// It imports config, ref, registry, store, store/unpack, errdef and go-containerregistry's
+// It imports cliout, config, ref, registry, store, store/unpack, errdef and go-containerregistry's
 // types.
 package transport

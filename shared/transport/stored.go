@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/store"
@@ -35,6 +37,7 @@ func openStore(l Ref, o Options) (*store.Store, func() error, error) {
 			so.Driver = c.Driver
 		}
 	}
+	so.Warn = func(msg string) { cliout.Warn(os.Stderr, "%s", msg) }
 	st, err := store.Open(so)
 	if err != nil {
 		return nil, nil, err
