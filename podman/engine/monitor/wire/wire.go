@@ -52,10 +52,10 @@ func Receive(fd int, buf []byte, flags int) (kind byte, body []byte, err error) 
 		switch {
 		case err == unix.EINTR:
 			continue
+		case n < 1 && (err == nil || err == unix.ECONNRESET): // reset where it left a message unread
+			return 0, nil, nil
 		case err != nil:
 			return 0, nil, err
-		case n < 1:
-			return 0, nil, nil
 		}
 		return buf[0], buf[1:n], nil
 	}

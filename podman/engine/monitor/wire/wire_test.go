@@ -3,6 +3,8 @@ package wire
 import (
 	"reflect"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestSpecTravelsAsArguments(t *testing.T) {
@@ -20,5 +22,22 @@ func TestSpecRefusesWhatPodmanDidNotWrite(t *testing.T) {
 		if spec, ok := ParseSpec(args); ok {
 			t.Errorf("%q was taken: %+v", args, spec)
 		}
+	}
+}
+
+// A monitor may end with a waiter's message unread, or before it has taken the
+// connection.
+func TestPeerEndsWithAMessageUnread(t *testing.T) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fds[0])
+	if err := Send(fds[0], Exited, []byte("x"), 0); err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(fds[1])
+	if kind, _, err := Receive(fds[0], make([]byte, 64), 0); kind != 0 || err != nil {
+		t.Errorf("received %d, %v; want 0 for a peer that is gone", kind, err)
 	}
 }
