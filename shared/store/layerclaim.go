@@ -113,6 +113,17 @@ func (s *Store) unlistLayers(top string) {
 	*c = layersClaim{}
 }
 
+// discountLayers ends the claim of what never became an image, if the layers
+// were only looked for. Those that were made are for a second attempt.
+func (s *Store) discountLayers() {
+	s.layering.Lock()
+	defer s.layering.Unlock()
+	if s.layers.name != "" && !s.layers.made {
+		s.release(s.layers.name)
+		s.layers = layersClaim{}
+	}
+}
+
 // claimRemoval lists the image's layers in a claim, until forget is called.
 func (s *Store) claimRemoval(image string) (forget func(), err error) {
 	i, err := s.lib.Image(image)

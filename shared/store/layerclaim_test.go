@@ -112,6 +112,28 @@ func TestListOfAWholeImage(t *testing.T) {
 	}
 }
 
+// A pull that fails again and again, before it has a layer, leaves no list each
+// time.
+func TestListOfAnImageThatNeverCame(t *testing.T) {
+	s := open(t)
+	made := mustCommit(t, s, files(t, "f"), "")
+	for _, second := range []bool{false, true} {
+		other := again(t, s)
+		if second {
+			mustCommit(t, other, files(t, "g"), made.ID)
+		} else if _, ok := other.FindLayer("", made.DiffID); !ok {
+			t.Fatal("the layer is not found")
+		}
+		before := len(claims(t, s))
+		if err := other.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if gone := len(claims(t, s)) < before; gone == second {
+			t.Errorf("made a layer: %v, the list is gone: %v", second, gone)
+		}
+	}
+}
+
 // What came after the image with the list is gone is another's: other tools have
 // no lists.
 func TestListOfAnImageThatIsGone(t *testing.T) {

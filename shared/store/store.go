@@ -125,6 +125,7 @@ func Open(o Options) (*Store, error) {
 
 // Close forgets the store. Nothing is unmounted: containers may be running.
 func (s *Store) Close() error {
+	s.discountLayers()
 	s.lib.Free()
 	return nil
 }
