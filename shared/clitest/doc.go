@@ -39,7 +39,7 @@
 //	                     scripts whose name begins with "user"
 //
 // Conditions: root, user (an ordinary user can be made), pasta (installed, and
-// /dev/net/tun is open to ordinary users).
+// there is a /dev/net/tun, which the scripts that root runs see open to all).
 //
 // It imports the standard library, testscript, pty, x/sys and go-containerregistry.
 package clitest

@@ -73,8 +73,30 @@ func isolate() error {
 			return err
 		}
 	}
+	if err := openTun(); err != nil {
+		return err
+	}
 	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("set up the loopback interface: %w: %s", err, out)
+	}
+	return nil
+}
+
+// openTun opens /dev/net/tun to ordinary users, as it is on most machines, in
+// the script's mount namespace alone. A machine without it is left so.
+func openTun() error {
+	const device, node = "/dev/net/tun", "/run/.tun"
+	if !exists(device) {
+		return nil
+	}
+	if err := unix.Mknod(node, unix.S_IFCHR, int(unix.Mkdev(10, 200))); err != nil {
+		return fmt.Errorf("make a node of %s: %w", device, err)
+	}
+	if err := os.Chmod(node, 0o666); err != nil {
+		return err
+	}
+	if err := unix.Mount(node, device, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount over %s: %w", device, err)
 	}
 	return nil
 }
