@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/rootfs"
+	"github.com/podsuite/podsuite/shared/userns"
 	"golang.org/x/sys/unix"
 )
 
@@ -76,16 +76,14 @@ func stoppedView(root string, mounts []container.Mount) (*view, error) {
 		err error
 	}
 	opened, done := make(chan result), make(chan struct{})
-	go func() {
-		// The thread ends with the goroutine: it is not unlocked.
-		runtime.LockOSThread()
+	go userns.OnThread(func() {
 		fd, err := mountView(root, mounts)
 		opened <- result{fd, err}
 		<-done
 		if err == nil {
 			unix.Close(fd)
 		}
-	}()
+	})
 	r := <-opened
 	if r.err != nil {
 		close(done)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	goruntime "runtime"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/userns"
 )
 
 // hookState is what hooks read on their standard input.
@@ -80,22 +80,18 @@ func runHook(h *specs.Hook, dir string, input []byte) error {
 
 // joined runs do on a thread in the namespaces of the pidfd's process, but
 // for its user namespace, which a process of several threads can't enter.
-func joined(pidfd *os.File, do func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		// The thread is of no use for anything else and goes with the goroutine.
-		goruntime.LockOSThread()
-		err := unix.Unshare(unix.CLONE_FS)
-		if err == nil {
+func joined(pidfd *os.File, do func() error) (err error) {
+	userns.OnThread(func() {
+		if err = unix.Unshare(unix.CLONE_FS); err == nil {
 			err = unix.Setns(int(pidfd.Fd()), unix.CLONE_NEWNS|unix.CLONE_NEWNET|unix.CLONE_NEWUTS|unix.CLONE_NEWIPC)
 		}
 		if err != nil {
-			done <- fmt.Errorf("enter the container's namespaces: %w", err)
+			err = fmt.Errorf("enter the container's namespaces: %w", err)
 			return
 		}
-		done <- do()
-	}()
-	return <-done
+		err = do()
+	})
+	return err
 }
 
 // createHooks runs the hooks that come before the container's root becomes /.
