@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/podman/engine/container"
@@ -67,8 +68,14 @@ func (e *Engine) addHooks(ctx context.Context, c *container.Config, spec *specs.
 
 func readHook(path string) (*hookFile, error) {
 	const limit = 1 << 20
-	if info, err := os.Stat(path); err != nil || info.Size() > limit {
-		return nil, errors.Join(err, fmt.Errorf("larger than %d bytes", limit))
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errdef.Newf(errdef.ErrInvalid, "not a regular file")
+	case info.Size() > limit:
+		return nil, errdef.Newf(errdef.ErrInvalid, "larger than %d bytes", limit)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -87,6 +94,8 @@ func readHook(path string) (*hookFile, error) {
 		return nil, errdef.Newf(errdef.ErrInvalid, "the hook has no condition")
 	case len(h.Stages) == 0:
 		return nil, errdef.Newf(errdef.ErrInvalid, "the hook has no stage")
+	case h.Hook.Timeout != nil && *h.Hook.Timeout <= 0:
+		return nil, errdef.Newf(errdef.ErrInvalid, "the hook's timeout %d is not positive", *h.Hook.Timeout)
 	}
 	return h, h.When.compile()
 }
@@ -148,12 +157,21 @@ func precreate(ctx context.Context, spec *specs.Spec, h *specs.Hook) error {
 	if err != nil {
 		return err
 	}
+	if h.Timeout != nil {
+		limited, cancel := context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
+		defer cancel()
+		ctx = limited
+	}
 	cmd := exec.CommandContext(ctx, h.Path)
 	if len(h.Args) > 0 {
 		cmd.Args = h.Args
 	}
 	cmd.Env, cmd.Stdin, cmd.Stderr = append([]string{}, h.Env...), bytes.NewReader(data), os.Stderr
+	cmd.WaitDelay = time.Second // what it left running may hold its output open
 	out, err := cmd.Output()
+	if h.Timeout != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("run precreate hook %s: it took longer than %d s", h.Path, *h.Timeout)
+	}
 	if err != nil {
 		return fmt.Errorf("run precreate hook %s: %w", h.Path, err)
 	}
@@ -163,6 +181,9 @@ func precreate(ctx context.Context, spec *specs.Spec, h *specs.Hook) error {
 	changed := new(specs.Spec)
 	if err := json.Unmarshal(out, changed); err != nil {
 		return errdef.Newf(errdef.ErrInvalid, "read what precreate hook %s answers: %w", h.Path, err)
+	}
+	if changed.Root == nil || changed.Linux == nil || changed.Process == nil || len(changed.Process.Args) == 0 {
+		return errdef.Newf(errdef.ErrInvalid, "read what precreate hook %s answers: it lacks the root, linux or process of a specification", h.Path)
 	}
 	*spec = *changed
 	return nil

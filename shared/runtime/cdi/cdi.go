@@ -109,6 +109,9 @@ func readFile(path string) (*cdi.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !info.Mode().IsRegular() {
+		return nil, errdef.Newf(errdef.ErrInvalid, "not a regular file")
+	}
 	if info.Size() > maxFile {
 		return nil, errdef.Newf(errdef.ErrInvalid, "larger than %d bytes", maxFile)
 	}
@@ -134,6 +137,9 @@ func readFile(path string) (*cdi.Spec, error) {
 func edit(spec *specs.Spec, e *cdi.ContainerEdits) error {
 	if len(e.NetDevices) > 0 {
 		return errdef.Newf(errdef.ErrUnsupported, "network devices are not supported")
+	}
+	if slices.Contains(e.DeviceNodes, nil) || slices.Contains(e.Mounts, nil) || slices.Contains(e.Hooks, nil) {
+		return errdef.Newf(errdef.ErrInvalid, "a device node, mount or hook of its file is null")
 	}
 	for _, kv := range e.Env {
 		name, _, _ := strings.Cut(kv, "=")
