@@ -149,7 +149,7 @@ func newContainer(a *app.App) *cobra.Command {
 	}
 	for _, add := range []func(*app.App) *cobra.Command{
 		container.NewAttach, container.NewCleanup, container.NewClone, container.NewCommit, container.NewCopy, container.NewCreate, container.NewDiff,
-		container.NewExec, container.NewExists, container.NewExport, container.NewInit, container.NewInspect, container.NewKill, container.NewLogs,
+		container.NewExec, container.NewExists, container.NewExport, container.NewInit, container.NewInspect, container.NewKill, container.NewList, container.NewLogs,
 		container.NewMount, container.NewPause, container.NewPort, container.NewPrune, container.NewPs, container.NewRemove, container.NewRename,
 		container.NewRestart, container.NewRun, container.NewStart, container.NewStats, container.NewStop, container.NewTop, container.NewUnmount,
 		container.NewUnpause, container.NewUpdate, container.NewWait,

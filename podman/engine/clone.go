@@ -23,6 +23,7 @@ type CloneRequest struct {
 	Destroy   bool   // remove the source
 	Force     bool   // even if it runs
 	Run       bool   // start the new one
+	Pod       string // the pod that the new one is in; "" is the source's
 	Resources ResourceRequest
 }
 
@@ -45,17 +46,26 @@ func (e *Engine) Clone(ctx context.Context, req CloneRequest) (*container.Config
 	if err != nil {
 		return nil, err
 	}
+	in, err := e.cloneInto(c, req.Pod)
+	if err != nil {
+		return nil, err
+	}
 	if req.Destroy {
 		if err := e.Remove(ctx, found.ID, RemoveRequest{Force: req.Force}); err != nil {
 			return nil, err
 		}
 	}
+	if err := in.hold(e); err != nil {
+		return nil, err
+	}
+	defer in.release()
 	if err := e.createVolumes(c); err != nil {
 		return nil, err
 	}
 	if err := e.store(ctx, c, image, false); err != nil {
 		return nil, errors.Join(err, e.removeAnonymous(c))
 	}
+	in.release()
 	e.event(containerEvent(c, "create"))
 	if req.Run {
 		if _, err := e.Start(ctx, c.ID, StartRequest{}); err != nil {
@@ -63,6 +73,44 @@ func (e *Engine) Clone(ctx context.Context, req CloneRequest) (*container.Config
 		}
 	}
 	return c, nil
+}
+
+// cloneInto puts the clone into a pod: it has the namespaces that the pod
+// shares, and none of what it had in their place.
+func (e *Engine) cloneInto(c *container.Config, name string) (*membership, error) {
+	if name == "" {
+		return nil, nil
+	}
+	p, err := e.Pods().Find(name)
+	if err != nil {
+		return nil, err
+	}
+	if c.Pod != "" && c.Pod != p.ID {
+		return nil, errdef.Newf(errdef.ErrUnsupported, "the container's namespaces are those of pod %s: a clone of it can't be in pod %s", c.PodName, p.Name)
+	}
+	in := &membership{pod: p}
+	if p.InfraID != "" {
+		if in.infra, err = e.configuration(p.InfraID); err != nil {
+			return nil, fmt.Errorf("read the infra container of pod %q: %w", p.Name, err)
+		}
+		if in.infra.UserNS.Mode != c.UserNS.Mode {
+			return nil, errdef.Newf(errdef.ErrUnsupported, "pod %s and the container have different user namespaces: its files belong to other IDs there", p.Name)
+		}
+	}
+	joined := "container:" + p.InfraID
+	if p.Shares("net") {
+		c.Network = container.Network{Mode: joined}
+	}
+	if p.Shares("uts") {
+		c.UTSMode, c.Hostname = joined, ""
+	}
+	if p.Shares("pid") {
+		c.PIDMode = joined
+	}
+	if p.Shares("ipc") {
+		c.IPCMode = joined
+	}
+	return in, in.add(c)
 }
 
 // cloneConfig turns the source's configuration into the new container's.

@@ -17,6 +17,7 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/runtime/cdi"
+	"golang.org/x/sys/unix"
 )
 
 // setRun keeps how the container's process runs: its time, its devices, its
@@ -233,6 +234,26 @@ func (e *Engine) writePidFiles(c *container.Config) error {
 		}
 		if err := os.WriteFile(f.path, []byte(strconv.Itoa(f.pid)), 0o644); err != nil {
 			return fmt.Errorf("write pid file: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkPidFiles refuses pid files that can't be written, with the status that
+// scripts know, before anything runs of which nobody would learn the pid.
+func checkPidFiles(c *container.Config) error {
+	for _, f := range []struct {
+		path   string
+		status int
+	}{{c.PidFile, 127}, {c.MonitorPidFile, 126}} {
+		if f.path == "" {
+			continue
+		}
+		if err := unix.Access(filepath.Dir(f.path), unix.W_OK); err != nil {
+			return &errdef.Exit{Code: f.status, Err: fmt.Errorf("write pid file %q: %w", f.path, err)}
+		}
+		if info, err := os.Stat(f.path); err == nil && info.IsDir() {
+			return &errdef.Exit{Code: f.status, Err: fmt.Errorf("write pid file %q: %w", f.path, unix.EISDIR)}
 		}
 	}
 	return nil

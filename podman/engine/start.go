@@ -164,6 +164,12 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 	if err := e.cleanup(ctx, c); err != nil {
 		return nil, err
 	}
+	if err := checkPidFiles(c); err != nil {
+		if launcher != nil {
+			launcher.Abandon()
+		}
+		return nil, err
+	}
 	if c.Next != nil {
 		if err := errors.Join(e.takeParts(c), e.saveConfig(c)); err != nil {
 			return nil, err

@@ -28,7 +28,6 @@ func NewPs(a *app.App) *cobra.Command {
 	f := new(psFlags)
 	cmd := &cobra.Command{
 		Use:     "ps [options]",
-		Aliases: []string{"list", "ls"},
 		Short:   "List containers",
 		Long:    "Prints out information about the containers",
 		Args:    cobra.NoArgs,
@@ -51,6 +50,14 @@ func NewPs(a *app.App) *cobra.Command {
 	fl.BoolVarP(&f.size, "size", "s", false, "Display the total file sizes")
 	fl.BoolVar(&f.sync, "sync", false, "Sync container state with OCI runtime: the state that is shown is always the present one, so this changes nothing")
 	fl.UintVarP(&f.watch, "watch", "w", 0, "Watch the ps output on an interval in seconds")
+	return cmd
+}
+
+// NewList is `podman container list`, which is ps.
+func NewList(a *app.App) *cobra.Command {
+	cmd := NewPs(a)
+	cmd.Use, cmd.Aliases = "list [options]", []string{"ls"}
+	cmd.Example = strings.ReplaceAll(cmd.Example, "podman ps", "podman container list")
 	return cmd
 }
 

@@ -74,6 +74,7 @@ func NewClone(a *app.App) *cobra.Command {
 	fl.BoolVarP(&req.Force, "force", "f", false, "force the existing container to be destroyed")
 	fl.BoolVar(&req.Run, "run", false, "run the new container")
 	fl.StringVar(&req.Name, "name", "", "Assign a name to the container")
+	fl.StringVar(&req.Pod, "pod", "", "Create the clone in an existing pod, with the namespaces that it shares")
 	bindResources(cmd, &req.Resources)
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		if req.Force && !req.Destroy {
