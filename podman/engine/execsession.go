@@ -12,6 +12,7 @@ import (
 
 	"github.com/podsuite/podsuite/podman/engine/monitor"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"golang.org/x/sys/unix"
 )
 
 // execDir holds, in a container's directory on the run root, a file for each
@@ -103,15 +104,15 @@ func preserved(count uint, single []uint) ([]*os.File, error) {
 			files = append(files, nil)
 			continue
 		}
-		f := os.NewFile(uintptr(fd), "descriptor "+strconv.Itoa(int(fd)))
-		if _, err := f.Stat(); err != nil {
+		// What this process opened itself is closed on exec, what it inherited is not.
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC != 0 {
 			option := "preserve-fds"
 			if slices.Contains(single, fd) {
 				option = "preserve-fd"
 			}
 			return nil, fmt.Errorf("file descriptor %d is not available - the %s option requires that file descriptors must be passed", fd, option)
 		}
-		files = append(files, f)
+		files = append(files, os.NewFile(uintptr(fd), "descriptor "+strconv.Itoa(int(fd))))
 	}
 	return files, nil
 }
