@@ -1,12 +1,14 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/manager"
+	"golang.org/x/sys/unix"
 )
 
 // The control groups of containers that share one with the processes that
@@ -49,11 +51,20 @@ func enterScope(name string) error {
 }
 
 // enterGroup moves this process into a group of cgroup v2, which is made.
-func enterGroup(path string) error {
+func enterGroup(path string) error { return moveTo(path, os.Getpid()) }
+
+// moveTo moves processes into a group of cgroup v2, which is made. One that
+// has ended meanwhile is no matter.
+func moveTo(path string, pids ...int) error {
 	dir := filepath.Join(cgroupMount, path)
 	err := os.MkdirAll(dir, 0o755)
-	if err == nil {
-		err = cgroups.WriteCgroupProc(dir, os.Getpid())
+	for _, pid := range pids {
+		if err == nil {
+			err = cgroups.WriteCgroupProc(dir, pid)
+		}
+		if errors.Is(err, unix.ESRCH) {
+			err = nil
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("enter control group %q: %w", path, err)
@@ -62,17 +73,26 @@ func enterGroup(path string) error {
 }
 
 // SplitGroup makes room for a container in this process's own control group:
-// the process goes into a group below it, and the container's, of which the
-// path is returned, gets its place beside that. Only cgroup v2 has processes
-// at the leaves alone and needs it.
+// all processes there, such as one that the network has been given to, go into
+// a group below it, and the container's, of which the path is returned, gets its
+// place beside that. Only cgroup v2 has processes at the leaves alone and needs
+// it.
 func SplitGroup(id string) (path string, err error) {
 	own := GroupOf(os.Getpid())
-	if filepath.Base(own) != supervisorGroup {
-		if err := enterGroup(filepath.Join(own, supervisorGroup)); err != nil {
+	if filepath.Base(own) == supervisorGroup {
+		own = filepath.Dir(own)
+	}
+	for range 10 { // a process that is moved may have begun another
+		pids, err := cgroups.GetPids(filepath.Join(cgroupMount, own))
+		if err == nil && len(pids) > 0 {
+			err = moveTo(filepath.Join(own, supervisorGroup), pids...)
+		}
+		if err != nil {
 			return "", fmt.Errorf("split the control group (it must be this user's, as in a unit with Delegate=yes): %w", err)
 		}
-	} else {
-		own = filepath.Dir(own)
+		if len(pids) == 0 {
+			break
+		}
 	}
 	return filepath.Join(own, payloadPrefix+id), nil
 }
