@@ -281,7 +281,7 @@ func (e *Engine) launchRequest(c *container.Config, held int, req *StartRequest)
 		Systemd: e.groupOptions(c).SystemdCgroup, NoCgroups: c.Cgroups == container.CgroupsDisabled, Group: e.monitorGroup(c),
 		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Held: held, CreateOnly: req.CreateOnly,
 		Exit: []string{filepath.Join(dir, exitFile), filepath.Join(e.Store.ContainerDir(c.ID), exitFile)},
-		Self: e.Self, Checked: c.Health.Checked(), LogMax: c.LogMax, Timeout: c.Timeout,
+		Self: e.Self, Checked: c.Health.Checked(), LogMax: c.LogMax, Stop: c.StopSignal, Timeout: c.Timeout,
 		Log: e.LogPath(c), Direct: direct(c.LogDriver), Notify: e.notifySocket(c)}
 	for _, f := range req.passed {
 		r.Passed = append(r.Passed, f != nil)

@@ -48,6 +48,7 @@ type Request struct {
 	Exit       []string `json:"exit"`                 // the files that get the exit record
 	Self       []string `json:"self"`                 // podman with its global options, for the monitor
 	LogMax     int64    `json:"logMax,omitempty"`     // bytes of the log after which it begins anew; 0 for none
+	Stop       int      `json:"stop"`                 // the container's stop signal
 	Timeout    uint     `json:"timeout,omitempty"`    // seconds after which the container is killed; 0 for none
 	Checked    bool     `json:"checked,omitempty"`    // the container has a health check
 	Held       int      `json:"held,omitempty"`       // how many port descriptors follow
@@ -135,7 +136,7 @@ func launch() error {
 		return err
 	}
 	spec := wire.Spec{ID: req.ID, Control: fdControl, Listen: fdListen, Hold: fdHeld, Held: req.Held,
-		TTY: req.Terminal, Exit: req.Exit, Self: req.Self, Check: -1, Attach: req.Attach, Out: -1, Err: -1, In: -1, Log: -1, OOM: -1, OOMAbove: -1, Notify: -1}
+		TTY: req.Terminal, Exit: req.Exit, Self: req.Self, Stop: req.Stop, Check: -1, Attach: req.Attach, Out: -1, Err: -1, In: -1, Log: -1, OOM: -1, OOMAbove: -1, Notify: -1}
 	if err := openLog(&req, &spec); err != nil {
 		return err
 	}

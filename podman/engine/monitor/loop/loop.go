@@ -2,6 +2,7 @@ package loop
 
 import (
 	"os"
+	"os/signal"
 	"strconv"
 	"syscall"
 	"time"
@@ -78,11 +79,24 @@ func newMonitor(spec wire.Spec) *monitor {
 	if m.pidfd, err = unix.PidfdOpen(spec.Pid, unix.PIDFD_NONBLOCK); err != nil {
 		m.pidfd = -1
 	}
+	passStop(m.pidfd, unix.Signal(spec.Stop))
 	m.scheduleCheck(spec.Check)
 	if spec.Control >= 0 {
 		m.clients = append(m.clients, &client{fd: spec.Control, primary: true, attached: spec.Attach})
 	}
 	return m
+}
+
+// passStop has whoever asks the monitor to end, as systemd does with a service
+// or when the system goes down, end the container: its exit is recorded then.
+func passStop(pidfd int, stop unix.Signal) {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, unix.SIGTERM)
+	go func() {
+		for range asked {
+			unix.PidfdSendSignal(pidfd, stop, nil, 0)
+		}
+	}()
 }
 
 // timedOut is the exit status of a container that ran too long.

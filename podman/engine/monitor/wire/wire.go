@@ -89,6 +89,7 @@ type Spec struct {
 	Exit      []string // files that get the exit record, the volatile one first
 	LogMax    int      // bytes of the log after which it begins anew; 0 for none
 	Limit     int      // when the container is killed, Unix nanoseconds; 0 for never
+	Stop      int      // the signal that the container gets when the monitor is to end
 	Check     int      // milliseconds until the first health check; -1 for none
 	Self      []string // podman with its global options: it cleans up when no client does
 }
@@ -158,7 +159,7 @@ func (s *Spec) ints() []intField {
 		{"out", &s.Out}, {"err", &s.Err}, {"in", &s.In}, {"log", &s.Log}, {"oom", &s.OOM}, {"oomabove", &s.OOMAbove}, {"oombefore", &s.OOMBefore},
 		{"notify", &s.Notify},
 		{"hold", &s.Hold}, {"held", &s.Held}, {"started", &s.Started}, {"check", &s.Check},
-		{"logmax", &s.LogMax}, {"limit", &s.Limit}}
+		{"logmax", &s.LogMax}, {"limit", &s.Limit}, {"stop", &s.Stop}}
 }
 
 func (s *Spec) setInt(key, value string) bool {

@@ -9,7 +9,7 @@ import (
 
 func TestSpecTravelsAsArguments(t *testing.T) {
 	want := Spec{ID: "abc", Pid: 7, Control: 3, Listen: 4, Out: 9, Err: -1, In: 9, Log: -1, Started: 1764000000000000000, Hold: 5, Held: 2,
-		Attach: true, TTY: true, Exit: []string{"/run/with = and space", "/var/exit"}, Self: []string{"/bin/podman", "--root", "/x"}, Check: -1, OOM: 12, OOMAbove: 13, OOMBefore: 3, Notify: 14, Name: "web", Tag: "a tag"}
+		Attach: true, TTY: true, Exit: []string{"/run/with = and space", "/var/exit"}, Self: []string{"/bin/podman", "--root", "/x"}, Check: -1, OOM: 12, OOMAbove: 13, OOMBefore: 3, Notify: 14, Stop: 3, Name: "web", Tag: "a tag"}
 	args := want.Args()
 	got, ok := ParseSpec(args[1:])
 	if !ok || !reflect.DeepEqual(got, want) {
