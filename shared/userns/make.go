@@ -64,7 +64,7 @@ func MapsAt(path string) (m Maps, err error) {
 func (n *Namespaces) make() error {
 	user, flags := -1, 0
 	if n.Join != "" {
-		f, err := os.Open(n.Join)
+		f, err := os.OpenFile(n.Join, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0) // it may be a pipe
 		if err != nil {
 			return err
 		}
