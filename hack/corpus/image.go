@@ -62,11 +62,15 @@ func readArchive(name string) (map[string]*image, error) {
 			return nil, err
 		}
 	}
-	blob := func(name string) []byte {
+	blob := func(name string) ([]byte, error) {
 		if to, ok := links[name]; ok {
 			name = path.Join(path.Dir(name), to)
 		}
-		return blobs[name]
+		data, ok := blobs[name]
+		if !ok {
+			return nil, fmt.Errorf("the archive lacks %q", name)
+		}
+		return data, nil
 	}
 	var manifest []struct {
 		Config   string
@@ -79,11 +83,19 @@ func readArchive(name string) (map[string]*image, error) {
 	images := map[string]*image{}
 	for _, m := range manifest {
 		i := &image{files: map[string]*file{}}
-		if err := json.Unmarshal(blob(m.Config), &i.config); err != nil {
+		config, err := blob(m.Config)
+		if err == nil {
+			err = json.Unmarshal(config, &i.config)
+		}
+		if err != nil {
 			return nil, err
 		}
 		for _, layer := range m.Layers {
-			if err := i.apply(blob(layer)); err != nil {
+			data, err := blob(layer)
+			if err == nil {
+				err = i.apply(data)
+			}
+			if err != nil {
 				return nil, fmt.Errorf("%v: layer %s: %w", m.RepoTags, layer, err)
 			}
 		}

@@ -96,5 +96,8 @@ func readCases(dir string, words []string) ([]testCase, error) {
 		}
 		all = append(all, c)
 	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("no case's name contains any of %q", words)
+	}
 	return all, nil
 }
