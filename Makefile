@@ -70,6 +70,7 @@ quickstart: build ## show the whole way once: build, run, push, copy
 test: build ## run all tests; those that need root say so when they are skipped
 	@hack/deps test
 	PODSUITE_BIN=$(CURDIR)/bin $(GO) test -tags "$(TAGS)" -timeout 20m $(TESTFLAGS) work
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory crash-test POINTS=1 SOME=8 SEED=1; else echo "crash-test: skipped: needs root"; fi
 
 test-short: $(IMAGES) ## run the unit tests
 	$(GO) test -tags "$(TAGS)" -short $(TESTFLAGS) work
@@ -80,10 +81,10 @@ fuzz: $(IMAGES) ## feed the parsers with mutated input; FUZZTIME= says for how l
 vm-test: build ## test what takes systemd, cgroup v2 and a reboot, in the virtual machine of VM
 	@VM='$(VM)' hack/vm/run
 
-crash-test: build ## bring faults on commands at every change they make and look at what is left; POINTS=, SEED=, SCENARIO=, FAULTS= narrow it
+crash-test: build ## bring faults on commands at every change they make and look at what is left; POINTS=, SOME=, SEED=, SCENARIO=, FAULTS= narrow it
 	@hack/deps test
 	@$(GO) build -o bin/.crash ./hack/crash
-	@bin/.crash -registry "$$(hack/registry)" $(if $(POINTS),-points $(POINTS)) $(if $(SEED),-seed $(SEED)) $(if $(SCENARIO),-scenario $(SCENARIO)) $(if $(FAULTS),-faults $(FAULTS)) bin
+	@bin/.crash -registry "$$(hack/registry)" $(if $(POINTS),-points $(POINTS)) $(if $(SOME),-some $(SOME)) $(if $(SEED),-seed $(SEED)) $(if $(SCENARIO),-scenario $(SCENARIO)) $(if $(FAULTS),-faults $(FAULTS)) bin
 
 corpus: build ## build the Containerfiles of buildah/corpus with ours and with docker of PEERS, and compare; CORPUS= chooses
 	@mkdir -p bin && hack/base-image bin/.base.tar && $(GO) build -o bin/.corpus hack/corpus/*.go

@@ -2,7 +2,7 @@
 // has that fail, or the machine lose its power, and looks whether the next commands
 // put right what that left behind.
 //
-//	go run ./hack/crash [-points N] [-seed S] [-faults LIST] [-scenario NAME [-at K]] BIN
+//	go run ./hack/crash [-points N] [-some N] [-seed S] [-faults LIST] [-scenario NAME [-at K]] BIN
 //
 // BIN is the directory of the programs. Without -points every change of every
 // scenario has its turn. It runs in namespaces of its own and needs root.
@@ -22,7 +22,7 @@ import (
 
 func main() {
 	points := flag.Int("points", 0, "points of each scenario, 0 for all")
-	total := flag.Int("total", 0, "points over all scenarios, 0 for all")
+	some := flag.Int("some", 0, "scenarios, as the seed chooses, 0 for all")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "which points, and which faults")
 	kinds := flag.String("faults", strings.Join(faults, ","), "kinds of faults, of which each point has one")
 	only := flag.String("scenario", "", "this scenario alone")
@@ -50,7 +50,7 @@ func main() {
 	h, err := newHost(flag.Arg(0), *registry)
 	if err == nil {
 		defer h.close()
-		c := campaign{host: h, points: *points, total: *total, kinds: strings.Split(*kinds, ","), rand: rand.New(rand.NewPCG(*seed, 0)), reported: map[string]bool{}}
+		c := campaign{host: h, points: *points, some: *some, kinds: strings.Split(*kinds, ","), rand: rand.New(rand.NewPCG(*seed, 0)), reported: map[string]bool{}}
 		fmt.Println("seed", *seed)
 		err = c.run(*only, *at)
 	}
@@ -67,7 +67,7 @@ func main() {
 type campaign struct {
 	host     *host
 	points   int
-	total    int
+	some     int
 	kinds    []string
 	rand     *rand.Rand
 	reported map[string]bool // differences from the unharmed host
@@ -93,6 +93,10 @@ func (c *campaign) run(only string, at int) error {
 	if len(chosen) == 0 {
 		return fmt.Errorf("no scenario %q", only)
 	}
+	if c.some > 0 {
+		c.rand.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
+		chosen = chosen[:min(c.some, len(chosen))]
+	}
 	var points []point
 	for _, s := range chosen { // unharmed, for what a host looks like that has seen it all
 		o, err := c.host.attempt(s, fault{})
@@ -115,10 +119,6 @@ func (c *campaign) run(only string, at int) error {
 		for _, n := range order {
 			points = append(points, point{s, fault{n + 1, c.kinds[c.rand.IntN(len(c.kinds))]}})
 		}
-	}
-	if c.total > 0 {
-		c.rand.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
-		points = points[:min(c.total, len(points))]
 	}
 	if err := c.host.check(); err != nil {
 		return fmt.Errorf("the unharmed host: %w", err)
