@@ -300,7 +300,11 @@ func (h *host) look() (view, error) {
 			// Temporary files of the library are swept when they are an hour
 			// old, what was to become a network or a volume with the next
 			// one; lock files of layers are empty and used again; lists of
-			// layers go when they are on the disk for sure.
+			// layers go when they are on the disk for sure, short names of
+			// layers that never were with the temporary files.
+			if _, err := os.Stat(path); filepath.Base(filepath.Dir(path)) == "l" && errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
 			if strings.HasPrefix(d.Name(), ".tmp-") || strings.HasPrefix(d.Name(), ".network-") || strings.HasSuffix(d.Name(), ".layers") || strings.HasSuffix(filepath.Dir(path), "overlay-locks") {
 				return nil
 			}

@@ -263,3 +263,32 @@ func TestClaimThatReplacesADeadOne(t *testing.T) {
 		t.Errorf("the claim of a living process is gone: %v", err)
 	}
 }
+
+// A removal that fails half-way, as on a full disk, is finished by the next
+// command.
+func TestFailedRemovalIsFinished(t *testing.T) {
+	s := open(t)
+	img := image(t, s, "localhost/a", files(t, "f"))
+	c, err := s.CreateContainer(NewContainer{ImageID: img.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(s.GraphRoot(), "overlay-containers/containers.json")
+	if err := unix.Mount(list, list, "", unix.MS_BIND, ""); err != nil { // nothing can take its place
+		t.Fatal(err)
+	}
+	err = s.RemoveContainer(c.ID)
+	if err := unix.Unmount(list, unix.MNT_DETACH); err != nil {
+		t.Fatal(err)
+	}
+	if err == nil {
+		t.Fatal("removed where the list can't be written")
+	}
+	if s.lib.Exists(c.LayerID) {
+		t.Fatal("the layer is still there: this shows nothing")
+	}
+	other := again(t, s)
+	if list, err := other.Containers(); err != nil || len(list) != 0 {
+		t.Errorf("containers %v, %v", list, err)
+	}
+}

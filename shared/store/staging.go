@@ -1,7 +1,9 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -78,8 +80,17 @@ func abandoned(dir string) bool {
 	return err == nil && held.Type == unix.F_UNLCK
 }
 
-// pruneTemporary removes what killed processes did not come to rename.
+// pruneTemporary removes what killed processes did not come to rename, and short
+// names of layers that did not come to be.
 func (s *Store) pruneTemporary() {
+	links, _ := filepath.Glob(filepath.Join(s.imageRoot(), s.Driver(), "l", "*"))
+	for _, l := range links {
+		if _, err := os.Stat(l); errors.Is(err, fs.ErrNotExist) {
+			if info, err := os.Lstat(l); err == nil && time.Since(info.ModTime()) > strayAge {
+				_ = os.Remove(l)
+			}
+		}
+	}
 	for _, root := range []string{s.GraphRoot(), s.RunRoot()} {
 		files, _ := filepath.Glob(filepath.Join(root, s.Driver()+"-*", ".tmp-*"))
 		for _, f := range files {
