@@ -6,16 +6,21 @@
 //	go run hack/corpus/*.go -bin BIN [-peers DIR] [-base TAR] [-keep] [WORD…]
 //
 // WORDs choose the cases whose names contain one of them. PEERS is the
-// directory of the scripts that run the reference tools; it needs root.
+// directory of the scripts that run the reference tools; it needs root. Docker's
+// daemon is one of its own, which goes with what it stored.
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 func main() {
@@ -41,24 +46,26 @@ func compare(bin, peers, base, dir string, keep bool, jobs int, words []string) 
 	if err != nil {
 		return 0, err
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	s, err := newSides(bin, peers, base)
 	if err != nil {
 		return 0, err
 	}
-	if !keep {
-		defer s.close()
-	}
+	defer s.close(keep)
 	var wait sync.WaitGroup
 	var printing sync.Mutex
 	failed := 0
 	slots := make(chan struct{}, jobs)
 	for i := range all {
 		c := &all[i]
-		slots <- struct{}{}
+		if slots <- struct{}{}; ctx.Err() != nil {
+			break
+		}
 		wait.Go(func() {
 			defer func() { <-slots }()
 			lines := c.judge(&result{ours: s.build(c, true), docker: s.build(c, false)})
-			if len(lines) == 0 {
+			if len(lines) == 0 || ctx.Err() != nil {
 				return
 			}
 			printing.Lock()
@@ -68,6 +75,9 @@ func compare(bin, peers, base, dir string, keep bool, jobs int, words []string) 
 		})
 	}
 	wait.Wait()
+	if ctx.Err() != nil {
+		return failed, errors.New("interrupted")
+	}
 	if keep {
 		fmt.Println("kept:", s.dir, s.far)
 	}

@@ -6,14 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
-const (
-	baseName = "localhost/corpus/base"
-	socket   = "unix:///run/docker-peer.sock"
-)
+const baseName = "localhost/corpus/base"
 
 // sides are the two builders. Contexts lie in the reference tools' tree, which
 // both see: near is their name for it, far is ours.
@@ -21,7 +17,7 @@ type sides struct {
 	bin, in   string
 	dir       string // ours alone: the store
 	near, far string
-	tag       string // of docker's images
+	daemon    *daemon
 }
 
 func newSides(bin, peers, base string) (*sides, error) {
@@ -36,7 +32,6 @@ func newSides(bin, peers, base string) (*sides, error) {
 	if s.dir, err = os.MkdirTemp("/var/tmp", "podsuite-corpus."); err != nil {
 		return nil, err
 	}
-	s.tag = "corpus" + strconv.Itoa(os.Getpid())
 	conf := fmt.Sprintf("[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n", s.dir+"/store", s.dir+"/run")
 	if err := os.WriteFile(s.dir+"/storage.conf", []byte(conf), 0o644); err != nil {
 		return nil, err
@@ -56,12 +51,14 @@ func newSides(bin, peers, base string) (*sides, error) {
 	if _, err := os.Stat(s.far); err != nil {
 		return nil, fmt.Errorf("%s is not the reference tools' %s", s.far, s.near)
 	}
-	if exec.Command(s.in, "docker", "-H", socket, "info").Run() != nil {
-		if out, err := exec.Command(filepath.Join(peers, "dockerd")).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("start docker: %w: %s", err, out)
-		}
+	if s.daemon, err = startDaemon(s.in, s.near, s.far); err != nil {
+		return nil, err
 	}
-	return s, s.bases(base)
+	if err := s.bases(base); err != nil {
+		s.close(false)
+		return nil, err
+	}
+	return s, nil
 }
 
 // bases gives both the same base image.
@@ -92,7 +89,7 @@ func (s *sides) run(ours bool, dir, line string) (string, error) {
 	if ours {
 		cmd = exec.Command("env", "-i", "HOME="+s.dir, "LANG=C.UTF-8", "CONTAINERS_STORAGE_CONF="+s.dir+"/storage.conf", "PATH="+s.bin+":/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-c", line)
 	} else {
-		cmd = exec.Command(s.in, "env", "DOCKER_HOST="+socket, "DOCKER_CLI_HINTS=false", "sh", "-c", line)
+		cmd = exec.Command(s.in, "env", "DOCKER_HOST="+s.daemon.host, "DOCKER_CLI_HINTS=false", "sh", "-c", line)
 	}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -105,13 +102,12 @@ func (s *sides) build(c *testCase, ours bool) outcome {
 		side = "ours"
 	}
 	place := filepath.Join(side, c.name)
-	fail := func(err error) outcome { return outcome{failed: true, text: "prepare: " + err.Error()} }
 	if err := c.unpack(filepath.Join(s.far, place)); err != nil {
-		return fail(err)
+		return outcome{broken: err.Error()}
 	}
 	for _, line := range c.setup {
 		if out, err := s.run(true, filepath.Join(s.far, place), line); err != nil {
-			return fail(fmt.Errorf("%s: %s", line, out))
+			return outcome{broken: line + ": " + out}
 		}
 	}
 	root := s.near
@@ -125,28 +121,32 @@ func (s *sides) build(c *testCase, ours bool) outcome {
 	if !strings.Contains(args, "-f ") {
 		args += " -f " + filepath.Join(c.context, "Containerfile")
 	}
-	line := fmt.Sprintf("buildah build --layers --format docker --identity-label=false -t %s %s %s %s", ourName(c), args, c.ours, c.context)
+	line := fmt.Sprintf("buildah build --layers --format docker --identity-label=false -t %s %s %s %s", imageName(c), args, c.ours, c.context)
 	if !ours {
-		line = fmt.Sprintf("docker build --progress plain --provenance=false -t %s %s %s %s", s.theirName(c), args, c.docker, c.context)
+		line = fmt.Sprintf("docker build --progress plain --provenance=false -t %s %s %s %s", imageName(c), args, c.docker, c.context)
 	}
 	out, err := s.run(ours, dir, line+" </dev/null")
 	o := outcome{failed: err != nil, text: out}
-	if err == nil {
+	switch {
+	case err == nil:
 		if o.image, err = s.save(c, ours); err != nil {
 			o.text += err.Error()
+		}
+	case !ours:
+		if said, err := s.run(false, "/", "docker version"); err != nil {
+			o.broken = "docker's daemon doesn't answer: " + lastLines(said)
 		}
 	}
 	return o
 }
 
-func ourName(c *testCase) string              { return "localhost/corpus/" + c.name }
-func (s *sides) theirName(c *testCase) string { return s.tag + "/" + c.name }
+func imageName(c *testCase) string { return "localhost/corpus/" + c.name }
 
 // save reads the image that a side made.
 func (s *sides) save(c *testCase, ours bool) (*image, error) {
-	place, name, line := s.far, ourName(c), "podman save -q -o "
+	place, name, line := s.far, imageName(c), "podman save -q -o "
 	if !ours {
-		place, name, line = s.near, s.theirName(c), "docker save -o "
+		place, line = s.near, "docker save -o "
 	}
 	file := fmt.Sprintf("%s-%t.tar", c.name, ours)
 	if out, err := s.run(ours, place, line+file+" "+name); err != nil {
@@ -160,8 +160,13 @@ func (s *sides) save(c *testCase, ours bool) (*image, error) {
 	return images[name+":latest"], nil
 }
 
-func (s *sides) close() {
+// close ends what was started, and takes the files away or keeps them.
+func (s *sides) close(keep bool) {
+	s.daemon.stop()
+	if keep {
+		return
+	}
 	_, _ = s.run(true, "/", "podman rmi -af; umount -l "+s.dir+"/store/overlay 2>/dev/null")
-	_, _ = s.run(false, "/", "docker images -q "+quote(s.tag+"/*")+" | xargs -r docker rmi -f; docker builder prune -af; rm -rf "+s.near)
+	os.RemoveAll(s.far)
 	os.RemoveAll(s.dir)
 }
