@@ -128,13 +128,21 @@ func TestPowerCutTakesAnImageInUse(t *testing.T) {
 	}
 }
 
+// longAgo has the layers there are be on the disk for long.
+func longAgo(t *testing.T, s *Store) {
+	t.Helper()
+	lists, _ := filepath.Glob(filepath.Join(s.claimsDir(), "*"+layering))
+	for _, l := range lists {
+		if err := os.Remove(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestPowerCutTakesAnImage(t *testing.T) {
 	s := open(t)
 	old := image(t, s, "localhost/old", files(t, "f"))
-	lists, _ := filepath.Glob(filepath.Join(s.claimsDir(), "*"+layering))
-	for _, l := range lists { // it came long ago
-		os.Remove(l)
-	}
+	longAgo(t, s)
 	base, _ := s.Layer(old.TopLayer)
 	whole := image(t, s, "localhost/whole", files(t, "f"), files(t, "g"))
 	layer := mustCommit(t, s, files(t, "h", "i"), base.ID)

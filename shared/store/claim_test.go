@@ -262,22 +262,26 @@ func TestFailedRemovalIsFinished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := filepath.Join(s.GraphRoot(), "overlay-containers/containers.json")
-	if err := unix.Mount(list, list, "", unix.MS_BIND, ""); err != nil { // nothing can take its place
-		t.Fatal(err)
-	}
-	err = s.RemoveContainer(c.ID)
-	if err := unix.Unmount(list, unix.MNT_DETACH); err != nil {
-		t.Fatal(err)
-	}
-	if err == nil {
-		t.Fatal("removed where the list can't be written")
-	}
+	unwritable(t, filepath.Join(s.GraphRoot(), "overlay-containers/containers.json"), func() {
+		if err := s.RemoveContainer(c.ID); err == nil {
+			t.Fatal("removed where the list can't be written")
+		}
+	})
 	if s.lib.Exists(c.LayerID) {
 		t.Fatal("the layer is still there: this shows nothing")
 	}
-	other := again(t, s)
+	other := rebooted(t, s) // the library reads its lists again
 	if list, err := other.Containers(); err != nil || len(list) != 0 {
 		t.Errorf("containers %v, %v", list, err)
 	}
+}
+
+// unwritable runs f while the file can't be replaced.
+func unwritable(t *testing.T, path string, f func()) {
+	t.Helper()
+	if err := unix.Mount(path, path, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(path, unix.MNT_DETACH)
+	f()
 }

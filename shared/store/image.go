@@ -310,12 +310,12 @@ func (s *Store) RemoveImageName(id, name string) error {
 // RemoveImage removes the image, and the layers that nothing else uses, whose
 // IDs it returns. An *InUseError says that containers use it.
 func (s *Store) RemoveImage(id string) ([]string, error) {
-	forget, err := s.claimRemoval(id)
+	end, err := s.claimRemoval(id)
 	if err != nil {
 		return nil, fmt.Errorf("remove image %q: %w", id, classify(err))
 	}
-	defer forget()
 	removed, err := s.lib.DeleteImage(id, true)
+	end(err == nil)
 	if err == nil {
 		return removed, nil
 	}

@@ -124,8 +124,10 @@ func (s *Store) discountLayers() {
 	}
 }
 
-// claimRemoval lists the image's layers in a claim, until forget is called.
-func (s *Store) claimRemoval(image string) (forget func(), err error) {
+// claimRemoval lists the image's layers in a claim, until end is called. If the
+// image is gone by then and its layers may not be, they are left to the next
+// command.
+func (s *Store) claimRemoval(image string) (end func(removed bool), err error) {
 	i, err := s.lib.Image(image)
 	if err != nil {
 		return nil, err
@@ -144,12 +146,17 @@ func (s *Store) claimRemoval(image string) (forget func(), err error) {
 	if err := s.claim(name); err != nil {
 		return nil, err
 	}
-	forget = func() { s.release(name) }
 	if err := s.list(name, append(layers, i.MappedTopLayers...)...); err != nil {
-		forget()
+		s.release(name)
 		return nil, err
 	}
-	return forget, nil
+	return func(removed bool) {
+		if !removed && !s.lib.Exists(i.ID) {
+			s.abandon(name)
+		} else {
+			s.release(name)
+		}
+	}, nil
 }
 
 // lockClaims keeps others from removing what is left of images meanwhile

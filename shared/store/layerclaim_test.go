@@ -195,3 +195,26 @@ func TestKilledWhileRemovingAnImage(t *testing.T) {
 	}
 	wantLayers(t, s, true, base)
 }
+
+func TestFailedRemovalOfAnImageIsFinished(t *testing.T) {
+	s := open(t)
+	img := image(t, s, "localhost/a", files(t, "f"), files(t, "g"))
+	top, err := s.Layer(img.TopLayer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	longAgo(t, s)
+	unwritable(t, filepath.Join(s.GraphRoot(), "overlay-layers/layers.json"), func() {
+		if _, err := s.RemoveImage(img.ID); err == nil {
+			t.Fatal("removed where the list can't be written")
+		}
+	})
+	other := rebooted(t, s) // the library reads its lists again
+	if images, err := other.Images(); err != nil || len(images) != 0 {
+		t.Fatalf("images %v, %v: this shows nothing", images, err)
+	}
+	wantLayers(t, other, false, top)
+	if left, err := os.ReadDir(filepath.Join(s.GraphRoot(), "overlay/l")); err != nil || len(left) > 0 {
+		t.Errorf("layers are still there: %v, %v", left, err)
+	}
+}
