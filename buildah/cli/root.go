@@ -144,7 +144,7 @@ func (a *app) openRuntime(c *config.Config, flags []string) (runtime.Runtime, er
 	}
 	rt, err := runtime.Open(name, filepath.Join(c.Storage.RunRoot, "build-runtime"), runtime.Options{CgroupParent: "/buildah", Flags: flags})
 	if err != nil {
-		return nil, fmt.Errorf("open runtime %q: %w", name, err)
+		return nil, fmt.Errorf("open runtime: %w", err)
 	}
 	return rt, runtime.SetSubreaper()
 }

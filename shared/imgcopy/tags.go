@@ -10,9 +10,18 @@ import (
 	"github.com/podsuite/podsuite/shared/registry"
 )
 
-// AllTags lists the names that a repository has images under.
+// AllTags lists the names that a repository has images under. It may be named
+// as a docker:// reference.
 func AllTags(ctx context.Context, cfg *config.Config, name string, o PullOptions) ([]string, error) {
 	n, err := ref.Parse(name)
+	if ref.HasTransport(name) {
+		repository, ok := strings.CutPrefix(name, ref.Docker+"://")
+		if !ok {
+			transport, _, _ := strings.Cut(name, ":")
+			return nil, errdef.Newf(errdef.ErrUnsupported, "pulling all tags is not supported for %s transport", transport)
+		}
+		n, err = ref.ParseNormalized(repository)
+	}
 	switch {
 	case err != nil:
 		return nil, errdef.Newf(errdef.ErrInvalid, "parsing reference %q: %s", name, strings.TrimPrefix(err.Error(), "invalid reference format: "))
