@@ -264,16 +264,15 @@ func (s *Store) RenameContainer(id, name string) error {
 }
 
 // RemoveContainer unmounts and removes the container, its layer and its data.
-// What fails after a part of them is gone, as on a full disk, is finished by the
-// next command.
+// What fails, as on a full disk, may have gone in part: the next command
+// finishes it.
 func (s *Store) RemoveContainer(id string) error {
-	c, err := s.lib.Container(id)
+	_, err := s.lib.Container(id)
 	if err == nil {
 		err = s.claim(id + removal)
 	}
 	if err == nil {
-		err = s.lib.DeleteContainer(id)
-		if err != nil && !s.whole(c) {
+		if err = s.lib.DeleteContainer(id); err != nil {
 			s.abandon(id + removal)
 		} else {
 			s.release(id + removal)
@@ -283,16 +282,6 @@ func (s *Store) RemoveContainer(id string) error {
 		return fmt.Errorf("remove container %q: %w", id, classify(err))
 	}
 	return nil
-}
-
-// whole says whether the container has its layer and its data still.
-func (s *Store) whole(c *storage.Container) bool {
-	for _, name := range c.BigDataNames {
-		if _, err := s.lib.ContainerBigData(c.ID, name); err != nil {
-			return false
-		}
-	}
-	return s.lib.Exists(c.LayerID)
 }
 
 // ContainerDir is where the container's persistent files are kept; they go
