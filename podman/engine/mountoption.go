@@ -69,46 +69,54 @@ func parseMount(s string) ([]container.Mount, error) {
 // mountOption gives a key of --mount the name that it has among a mount's
 // options; "" for what is the default.
 func mountOption(key, value string, hasValue bool) (string, error) {
+	switch key {
+	case "relabel", "bind-propagation", "tmpfs-size", "tmpfs-mode", "uid", "gid", "mode", "max":
+		return valuedOption(key, value)
+	case "consistency":
+		return "", nil // it means something on other systems only
+	}
 	on := !hasValue || value == "true" || value == "1"
-	if !on && value != "false" && value != "0" {
-		switch key {
-		case "relabel":
-			label, ok := map[string]string{"shared": "z", "private": "Z"}[value]
-			if !ok {
-				return "", errdef.Newf(errdef.ErrInvalid, "relabel=%s: must be shared or private", value)
-			}
-			return label, nil
-		case "bind-propagation":
-			return value, nil
-		case "tmpfs-size", "tmpfs-mode":
-			return strings.TrimPrefix(key, "tmpfs-") + "=" + value, nil
-		case "uid", "gid", "mode", "max":
-			return key + "=" + value, nil
-		case "consistency", "idmap":
-			return "", nil // the first is of no meaning but on other systems, the second without a user namespace
-		}
+	switch {
+	case on, value == "false", value == "0":
+	case key == "idmap":
+		return "", errdef.Newf(errdef.ErrUnsupported, "idmap=%s: maps of a mount's own are not supported: idmap alone takes those of the container's user namespace", value)
+	default:
 		return "", errdef.Newf(errdef.ErrInvalid, "%s=%s: want true or false", key, value)
 	}
 	switch key {
-	case "uid", "gid", "mode", "max": // 0 and 1 are values of these
-		return key + "=" + value, nil
 	case "ro", "readonly":
 		return map[bool]string{true: "ro", false: "rw"}[on], nil
 	case "rw", "readwrite":
 		return map[bool]string{true: "rw", false: "ro"}[on], nil
-	case "chown":
-		key = "U"
 	case "bind-nonrecursive":
 		return map[bool]string{true: "bind", false: "rbind"}[on], nil
 	case "dev", "exec", "suid":
 		return map[bool]string{true: "", false: "no"}[on] + key, nil
-	case "relabel", "bind-propagation", "tmpfs-size", "tmpfs-mode":
-		return "", errdef.Newf(errdef.ErrInvalid, "%s needs a value", key)
+	case "chown":
+		key = "U"
 	}
-	if !on || key == "idmap" || key == "consistency" {
+	if !on {
 		return "", nil
 	}
 	return key, nil
+}
+
+// valuedOption is mountOption for keys that mean nothing without a value.
+func valuedOption(key, value string) (string, error) {
+	if value == "" {
+		return "", errdef.Newf(errdef.ErrInvalid, "%s needs a value", key)
+	}
+	switch key {
+	case "relabel":
+		label, ok := map[string]string{"shared": "z", "private": "Z"}[value]
+		if !ok {
+			return "", errdef.Newf(errdef.ErrInvalid, "relabel=%s: must be shared or private", value)
+		}
+		return label, nil
+	case "bind-propagation":
+		return value, nil
+	}
+	return strings.TrimPrefix(key, "tmpfs-") + "=" + value, nil
 }
 
 // finishMount checks the mount and adds the defaults of its type.

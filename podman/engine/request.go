@@ -53,7 +53,7 @@ type CreateRequest struct {
 	GPUs                    []string // names of nvidia.com/gpu devices
 	RdtClass                string   // a class of Intel RDT
 	DeviceRules             []string
-	CgroupNS                string // private, host, container:NAME or ns:PATH
+	CgroupNS                string // private, host or container:NAME
 	Cgroups                 string // enabled, disabled, no-conmon or split; "" is the configured one
 	CgroupParent            string // a path, or a slice of systemd's
 	CgroupConf              []string
