@@ -127,16 +127,22 @@ func (e *Engine) cloneConfig(ctx context.Context, c *container.Config, req *Clon
 	if err := e.updateResources(c, &req.Resources); err != nil {
 		return image, err
 	}
-	if req.Image == "" && c.Rootfs != "" {
-		return image, nil
-	}
 	if req.Image == "" {
-		return e.Store.Image(c.ImageID)
+		return e.madeOf(c)
 	}
 	if image, err = e.image(ctx, &CreateRequest{Image: req.Image}); err != nil {
 		return image, err
 	}
 	return image, e.setCloneImage(c, req.Image, image)
+}
+
+// madeOf is the image that the container was made of; none where its root is a
+// directory of the host's, or has our own program alone.
+func (e *Engine) madeOf(c *container.Config) (store.Image, error) {
+	if c.ImageID == "" {
+		return store.Image{}, nil
+	}
+	return e.Store.Image(c.ImageID)
 }
 
 // freshVolumes gives the volumes without a name new ones.
@@ -184,9 +190,12 @@ func (e *Engine) cloneName(source, asked string) (string, error) {
 // setCloneImage puts another image under the clone: what the old image said
 // gives way to what the new one says, what the user said stays.
 func (e *Engine) setCloneImage(c *container.Config, asked string, image store.Image) error {
-	old, err := e.imageConfig(c.ImageID)
-	if err != nil {
-		return err
+	old := new(v1.Config)
+	if c.ImageID != "" {
+		var err error
+		if old, err = e.imageConfig(c.ImageID); err != nil {
+			return err
+		}
 	}
 	now, err := e.imageConfig(image.ID)
 	if err != nil {
@@ -210,7 +219,7 @@ func (e *Engine) setCloneImage(c *container.Config, asked string, image store.Im
 	for _, kv := range now.Env {
 		c.Env = setEnv(c.Env, kv)
 	}
-	c.Image, c.ImageID, c.RawImage = imageName(asked, image), image.ID, asked
+	c.Rootfs, c.Image, c.ImageID, c.RawImage = "", imageName(asked, image), image.ID, asked
 	return nil
 }
 

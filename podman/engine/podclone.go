@@ -113,11 +113,9 @@ func (e *Engine) cloneInfra(ctx context.Context, source *Pod, p *pod.Pod, ask *P
 	if err != nil {
 		return nil, err
 	}
-	var image store.Image
-	if c.ImageID != "" {
-		if image, err = e.Store.Image(c.ImageID); err != nil {
-			return nil, err
-		}
+	image, err := e.madeOf(c)
+	if err != nil {
+		return nil, err
 	}
 	if ask.InfraCommand != "" {
 		if c.ImageID == "" {
@@ -174,6 +172,7 @@ func (e *Engine) cloneMembers(ctx context.Context, source *Pod, p *pod.Pod) erro
 		}
 		c.ID, c.Created = container.NewID(), time.Now()
 		ids[old] = c.ID
+		c.TakeNext()
 		c.Mounts = freshVolumes(slices.DeleteFunc(c.Mounts, func(m container.Mount) bool {
 			return slices.ContainsFunc(shared, func(s container.Mount) bool { return s.Destination == m.Destination && s.Source == m.Source })
 		}))
@@ -205,7 +204,7 @@ func (e *Engine) storeClone(ctx context.Context, in *membership, c *container.Co
 	if err := in.add(c); err != nil {
 		return err
 	}
-	image, err := e.Store.Image(c.ImageID)
+	image, err := e.madeOf(c)
 	if err != nil {
 		return err
 	}
