@@ -9,12 +9,10 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/podman/engine/container"
@@ -157,29 +155,15 @@ func precreate(ctx context.Context, spec *specs.Spec, h *specs.Hook) error {
 	if err != nil {
 		return err
 	}
-	if h.Timeout != nil {
-		limited, cancel := context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
-		defer cancel()
-		ctx = limited
-	}
-	cmd := exec.CommandContext(ctx, h.Path)
-	if len(h.Args) > 0 {
-		cmd.Args = h.Args
-	}
-	cmd.Env, cmd.Stdin, cmd.Stderr = append([]string{}, h.Env...), bytes.NewReader(data), os.Stderr
-	cmd.WaitDelay = time.Second // what it left running may hold its output open
-	out, err := cmd.Output()
-	if h.Timeout != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("run precreate hook %s: it took longer than %d s", h.Path, *h.Timeout)
-	}
-	if err != nil {
+	var out bytes.Buffer
+	if err := runtime.RunHook(ctx, h, "", data, &out, os.Stderr); err != nil {
 		return fmt.Errorf("run precreate hook %s: %w", h.Path, err)
 	}
-	if len(bytes.TrimSpace(out)) == 0 {
+	if len(bytes.TrimSpace(out.Bytes())) == 0 {
 		return nil
 	}
 	changed := new(specs.Spec)
-	if err := json.Unmarshal(out, changed); err != nil {
+	if err := json.Unmarshal(out.Bytes(), changed); err != nil {
 		return errdef.Newf(errdef.ErrInvalid, "read what precreate hook %s answers: %w", h.Path, err)
 	}
 	if changed.Root == nil || changed.Linux == nil || changed.Process == nil || len(changed.Process.Args) == 0 {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,10 +41,14 @@ func (s *state) runHooks(stage string, hooks []specs.Hook, status specs.Containe
 		return err
 	}
 	for i := range hooks {
+		var said bytes.Buffer
 		if join == nil {
-			err = runHook(&hooks[i], s.Bundle, input)
+			err = RunHook(context.Background(), &hooks[i], s.Bundle, input, &said, &said)
 		} else {
-			err = joined(join, func() error { return runHook(&hooks[i], "", input) })
+			err = joined(join, func() error { return RunHook(context.Background(), &hooks[i], "", input, &said, &said) })
+		}
+		if text := bytes.TrimSpace(said.Bytes()); err != nil && len(text) > 0 {
+			err = fmt.Errorf("%w: %s", err, text)
 		}
 		if err != nil {
 			return errdef.As(ErrFailed, fmt.Errorf("%w: %s hook `%s`: %w", ErrFailed, stage, hooks[i].Path, err))
@@ -51,8 +57,10 @@ func (s *state) runHooks(stage string, hooks []specs.Hook, status specs.Containe
 	return nil
 }
 
-func runHook(h *specs.Hook, dir string, input []byte) error {
-	ctx := context.Background()
+// RunHook runs a program of the host's in the directory, with the input on its
+// standard input and the environment that the hook names, no longer than it
+// may take.
+func RunHook(ctx context.Context, h *specs.Hook, dir string, input []byte, stdout, stderr io.Writer) error {
 	if h.Timeout != nil {
 		limited, cancel := context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
 		defer cancel()
@@ -62,18 +70,12 @@ func runHook(h *specs.Hook, dir string, input []byte) error {
 	if len(h.Args) > 0 {
 		cmd.Args = h.Args
 	}
-	var said bytes.Buffer
 	cmd.Env, cmd.Dir, cmd.Stdin = append([]string{}, h.Env...), dir, bytes.NewReader(input)
-	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.WaitDelay = time.Second // what it left running may hold its output open
 	err := cmd.Run()
-	if ctx.Err() != nil {
+	if h.Timeout != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("it took longer than %d s", *h.Timeout)
-	}
-	if err != nil {
-		if text := strings.TrimSpace(said.String()); text != "" {
-			return fmt.Errorf("%w: %s", err, text)
-		}
 	}
 	return err
 }
