@@ -14,12 +14,7 @@ import (
 
 // createFlags are the options that make a pod: those of create and clone.
 type createFlags struct {
-	req engine.PodRequest
-	later
-}
-
-// later are options that no container of ours has yet.
-type later struct {
+	req       engine.PodRequest
 	shmSystem string
 }
 
@@ -142,16 +137,9 @@ func bindNetwork(fl *pflag.FlagSet, c *engine.CreateRequest) {
 }
 
 // check refuses by name what would have no effect.
-func (l *later) check() error {
-	for _, o := range []struct {
-		asked bool
-		flag  string
-	}{
-		{l.shmSystem != "", "shm-size-systemd"},
-	} {
-		if o.asked {
-			return errdef.Newf(errdef.ErrUnsupported, "--%s is not supported for pods yet", o.flag)
-		}
+func (f *createFlags) check() error {
+	if f.shmSystem != "" {
+		return errdef.Newf(errdef.ErrUnsupported, "--shm-size-systemd is not supported for pods: give it to the container that systemd runs in")
 	}
 	return nil
 }
