@@ -119,7 +119,7 @@ func (a *app) open() (*store.Store, *config.Config, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := userns.Enter(dir); err != nil {
+		if err := userns.Enter(dir, runtime.FreePause); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 // rootlessChild connects a namespace with pasta and uses its published port.
 func rootlessChild(dir string) error {
-	if err := userns.Enter(filepath.Join(dir, "state")); err != nil {
+	if err := userns.Enter(filepath.Join(dir, "state"), nil); err != nil {
 		return err
 	}
 	m, err := Open(Options{ConfigDir: dir, RunDir: dir, Rootless: userns.Rootless()})

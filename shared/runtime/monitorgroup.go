@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/manager"
@@ -25,33 +26,48 @@ const (
 func LeaveGroup(systemd bool, id string) error {
 	switch {
 	case systemd:
-		return enterScope("conmon-" + id)
+		return toScope("libpod", "conmon-"+id, os.Getpid())
 	case cgroups.IsCgroup2UnifiedMode() && !unprivileged():
-		return enterGroup(filepath.Join(defaultCgroupParent, "conmon"))
+		return moveTo(filepath.Join(defaultCgroupParent, "conmon"), os.Getpid())
 	}
 	return nil
 }
 
-// enterScope moves this process into a scope of systemd's; one that is there
-// yet, of the container's last run, gets it too.
-func enterScope(name string) error {
-	config := &cgroups.Cgroup{Systemd: true, Rootless: unprivileged(), Name: name, ScopePrefix: "libpod",
+// pauseGroup is where the processes that keep users' namespaces go without
+// systemd.
+const pauseGroup = "podman-pause"
+
+// FreePause moves the process that keeps a user's namespaces out of the control
+// group of whoever started it, for the same reason: the containers of later
+// commands need it. systemd makes a scope for it, if the user has a systemd;
+// else it goes beside this process's group, where the user may divide cgroup
+// v2. Where neither is so, it stays.
+func FreePause(pid int) {
+	if SystemdUsable() == nil && toScope("podman", "pause-"+strconv.Itoa(pid), pid) == nil {
+		return
+	}
+	if cgroups.IsCgroup2UnifiedMode() {
+		_ = moveTo(filepath.Join(ownParent(), pauseGroup), pid)
+	}
+}
+
+// toScope moves a process into the scope PREFIX-NAME.scope of systemd's; one
+// that is there yet, of the container's last run, gets it too.
+func toScope(prefix, name string, pid int) error {
+	config := &cgroups.Cgroup{Systemd: true, Rootless: unprivileged(), Name: name, ScopePrefix: prefix,
 		Parent: parentOf(Options{SystemdCgroup: true}), Resources: &cgroups.Resources{SkipDevices: true}}
 	m, err := manager.New(config)
 	if err != nil {
-		return fmt.Errorf("open scope of the monitor: %w", err)
+		return fmt.Errorf("open scope %s-%s: %w", prefix, name, err)
 	}
 	// What is there yet may go while it is asked, so both are tried twice.
 	for range 2 {
-		if err = m.Apply(os.Getpid()); err == nil || m.AddPid("", os.Getpid()) == nil {
+		if err = m.Apply(pid); err == nil || m.AddPid("", pid) == nil {
 			return nil
 		}
 	}
-	return fmt.Errorf("make scope of the monitor: %w", err)
+	return fmt.Errorf("make scope %s-%s: %w", prefix, name, err)
 }
-
-// enterGroup moves this process into a group of cgroup v2, which is made.
-func enterGroup(path string) error { return moveTo(path, os.Getpid()) }
 
 // moveTo moves processes into a group of cgroup v2, which is made. One that
 // has ended meanwhile is no matter.

@@ -23,7 +23,11 @@ const (
 // made, or the constructor didn't look in stateDir ("" means StateDir), it
 // executes the program again with the same arguments and doesn't return: call
 // it before anything is opened or written. Warnings go to standard error.
-func Enter(stateDir string) error {
+//
+// A new pause process is in the control group of this one, and would end with
+// the service that this one belongs to: free moves it elsewhere; with nil it
+// stays.
+func Enter(stateDir string, free func(pid int)) error {
 	state, cause := constructed()
 	switch {
 	case state == stateJoined:
@@ -51,14 +55,14 @@ func Enter(stateDir string) error {
 	if stateDir != def {
 		os.Setenv(envDir, stateDir)
 	}
-	if err := ensurePause(stateDir); err != nil {
+	if err := ensurePause(stateDir, free); err != nil {
 		return err
 	}
 	return again()
 }
 
 // ensurePause leaves a live pause process recorded in dir.
-func ensurePause(dir string) error {
+func ensurePause(dir string, free func(pid int)) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make %q: %w", dir, err)
 	}
@@ -80,7 +84,7 @@ func ensurePause(dir string) error {
 	if pausePid(pidFile) != 0 {
 		return nil
 	}
-	return startPause(pidFile)
+	return startPause(pidFile, free)
 }
 
 func flock(f *os.File) error {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/userns"
 )
 
@@ -28,7 +29,7 @@ func child() int {
 		fmt.Println(os.Geteuid(), userns.Rootless(), userns.RealUID())
 		return 0
 	}
-	if err := userns.Enter(os.Getenv("USERNS_TEST_STATE")); err != nil {
+	if err := userns.Enter(os.Getenv("USERNS_TEST_STATE"), runtime.FreePause); err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		return 125
 	}
@@ -369,7 +370,7 @@ func TestRoot(t *testing.T) {
 	if userns.Rootless() {
 		t.Error("root in the first namespace isn't root when the variable leaks")
 	}
-	if err := userns.Enter(""); err != nil {
+	if err := userns.Enter("", nil); err != nil {
 		t.Error(err)
 	}
 }

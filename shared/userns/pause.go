@@ -16,20 +16,20 @@ import (
 
 // startPause starts a pause process and, once it keeps mapped namespaces,
 // records it in pidFile. The caller holds the lock.
-func startPause(pidFile string) error {
+func startPause(pidFile string, free func(pid int)) error {
 	m, why, err := subordinate()
 	if err != nil {
 		return err
 	}
 	if m.single() {
 		warn(why)
-		return startMapped(pidFile, m)
+		return startMapped(pidFile, m, free)
 	}
-	err = startMapped(pidFile, m)
+	err = startMapped(pidFile, m, free)
 	var refused *mapError
 	if errors.As(err, &refused) {
 		warn(refused.Error())
-		return startMapped(pidFile, idMaps{})
+		return startMapped(pidFile, idMaps{}, free)
 	}
 	return err
 }
@@ -38,7 +38,7 @@ func warn(why string) {
 	fmt.Fprintf(os.Stderr, "warning: %s: using a single ID in the user namespace, so images with files of other users can't be used\n", why)
 }
 
-func startMapped(pidFile string, m idMaps) (err error) {
+func startMapped(pidFile string, m idMaps, free func(pid int)) (err error) {
 	// The pause process locks the file before it gets its final name, so no
 	// reader sees it without the lock.
 	f, err := os.CreateTemp(filepath.Dir(pidFile), ".pause-*")
@@ -68,6 +68,9 @@ func startMapped(pidFile string, m idMaps) (err error) {
 	}
 	if err := m.write(p.Pid); err != nil {
 		return err
+	}
+	if free != nil {
+		free(p.Pid) // before it goes on: until then it ends with this process
 	}
 	if _, err := sock.Write([]byte{1}); err != nil {
 		return fmt.Errorf("wake the pause process: %w", err)

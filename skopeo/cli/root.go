@@ -126,7 +126,7 @@ func (g *global) logTo(w io.Writer) func(string) {
 func enter(places ...ref.Location) error {
 	for _, l := range places {
 		if l.Transport == ref.ContainersStorage {
-			return userns.Enter("")
+			return userns.Enter("", nil)
 		}
 	}
 	return nil

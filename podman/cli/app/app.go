@@ -11,6 +11,7 @@ import (
 	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/userns"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -119,7 +120,7 @@ func enterNamespace() error {
 	if err != nil {
 		return err
 	}
-	return userns.Enter(dir)
+	return userns.Enter(dir, runtime.FreePause)
 }
 
 // args are the global options that let another podman work on the same store
