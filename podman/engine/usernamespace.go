@@ -3,10 +3,12 @@ package engine
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/podman/engine/container"
+	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network"
 	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/userns"
@@ -51,13 +53,27 @@ func (e *Engine) makeNamespaces(c *container.Config) error {
 	n := userns.Namespaces{User: e.ownUserNS(c), Net: net}
 	var err error
 	if n.User == "" {
-		if n.Join, err = e.userNS(c); err != nil || net == "" {
+		if n.Join, err = e.userNS(c); err == nil && strings.HasPrefix(c.UserNS.Mode, "ns:") {
+			err = sameMaps(n.Join, c.UserNS.Maps)
+		}
+		if err != nil || net == "" {
 			return err
 		}
 	} else if n.Maps, err = e.idMaps(c); err != nil {
 		return err
 	}
 	return userns.Make(n)
+}
+
+// sameMaps refuses a user namespace that took the place of the one whose maps
+// the container was created with, as where the process in its path has ended
+// and another has its number: files would belong to IDs that aren't there.
+func sameMaps(path string, want userns.Maps) error {
+	have, err := userns.MapsAt(path)
+	if err == nil && !(slices.Equal(have.UIDs, want.UIDs) && slices.Equal(have.GIDs, want.GIDs)) {
+		err = errdef.Newf(errdef.ErrConflict, "user namespace %q maps other IDs than when the container was created: create the container anew", path)
+	}
+	return err
 }
 
 // setUserNamespace puts the user namespace into the specification.
