@@ -4,8 +4,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +19,10 @@ const linger = 2 * time.Second
 // fdListen is the inherited socket.
 const fdListen = 3
 
-func main() {
+func main() { run(linger, round) }
+
+// run is main with its times.
+func run(linger, round time.Duration) {
 	if len(os.Args) < 4 {
 		os.Stderr.WriteString("podman-keeper: started by podman only\n")
 		os.Exit(2)
@@ -40,10 +41,11 @@ func main() {
 	if err := names.Sign(os.Args[1]); err != nil {
 		os.Exit(2)
 	}
-	k := &keeper{server: newServer(os.Args[1]), leases: os.Args[3]}
+	k := &keeper{server: newServer(os.Args[1]), leases: os.Args[3], linger: linger}
 	go guard(rules.Set{Dir: os.Args[2]})
 	k.idle = time.AfterFunc(linger, k.endIfIdle)
 	k.server.reload()
+	go k.patrol(round)
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
@@ -58,6 +60,7 @@ func main() {
 type keeper struct {
 	server *server
 	leases string // where the containers' leases are
+	linger time.Duration
 
 	mu    sync.Mutex
 	users int // open connections
@@ -74,7 +77,7 @@ func (k *keeper) leave() {
 	k.mu.Lock()
 	k.users--
 	k.mu.Unlock()
-	k.idle.Reset(linger)
+	k.idle.Reset(k.linger)
 }
 
 // serve answers one client until it hangs up.
@@ -98,31 +101,23 @@ func (k *keeper) serve(conn net.Conn) {
 	}
 }
 
-// endIfIdle ends the process when there is nothing left to do. A client that
-// connects at this moment finds the connection cut, and starts another keeper.
+// endIfIdle ends the process when there is nothing left to do.
 func (k *keeper) endIfIdle() {
+	k.endUnless(func() bool { return len(k.spaces()) > 0 })
+}
+
+// endUnless ends the process unless a client is there or it is needed. A client
+// that connects at this moment finds the connection cut, and starts another keeper.
+func (k *keeper) endUnless(needed func() bool) {
 	k.mu.Lock() // whoever connects meanwhile is not told that all is well
 	defer k.mu.Unlock()
 	if k.users > 0 {
 		return
 	}
 	k.server.reload()
-	if k.server.networks() == 0 && !leased(k.leases) {
+	if !needed() {
 		os.Exit(0)
 	}
-}
-
-// leased tells whether a container whose namespace is there has an address. A
-// lease is a symbolic link to ID:NAMESPACE.
-func leased(dir string) bool {
-	all, _ := filepath.Glob(filepath.Join(dir, "*", "*"))
-	for _, lease := range all {
-		to, err := os.Readlink(lease)
-		if _, ns, ok := strings.Cut(to, ":"); err == nil && ok && rules.IsNS(ns) {
-			return true
-		}
-	}
-	return false
 }
 
 // explain adds to an error of listening what to do about it.

@@ -40,9 +40,6 @@ func newServer(dir string) *server {
 	return s
 }
 
-// networks is how many networks have names.
-func (s *server) networks() int { return len(s.view.Load().zones) }
-
 // reload reads the tables, opens the sockets that are missing, and closes those
 // that no network needs any more. It returns by network what went wrong.
 func (s *server) reload() map[string]error {

@@ -192,8 +192,8 @@ func TestNothingIsDropped(t *testing.T) {
 	}
 	(&names.Table{}).Write(w.dir, "one")
 	w.s.reload()
-	if w.s.networks() != 0 || len(w.s.open) != 0 {
-		t.Errorf("%d networks and %d sockets are left", w.s.networks(), len(w.s.open))
+	if zones := w.s.view.Load().zones; len(zones) != 0 || len(w.s.open) != 0 {
+		t.Errorf("%d networks and %d sockets are left", len(zones), len(w.s.open))
 	}
 }
 

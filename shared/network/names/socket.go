@@ -84,6 +84,12 @@ func Sign(dir string) error {
 	return os.WriteFile(pidFile(dir), []byte(strconv.Itoa(os.Getpid())), 0o600)
 }
 
+// Signed tells whether this process is still the keeper of dir.
+func Signed(dir string) bool {
+	text, err := os.ReadFile(pidFile(dir))
+	return err == nil && string(text) == strconv.Itoa(os.Getpid())
+}
+
 // Program is the name of the keeper's process.
 const Program = "podman-keeper"
 
