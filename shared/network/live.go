@@ -140,6 +140,17 @@ func (m *Manager) Announce(ctx context.Context, nsPath string, ep Endpoint, stat
 }
 
 func (m *Manager) announceAll(nsPath string, ep Endpoint, status map[string]Status) error {
+	return m.eachNetwork(ep, func(n *Network, s settings, name string) error {
+		if !n.hasNames(s) {
+			return nil
+		}
+		return m.announce(n, nsPath, ep, addressesOf(status[name]))
+	})
+}
+
+// eachNetwork does something with each of the endpoint's networks, which it
+// calls name.
+func (m *Manager) eachNetwork(ep Endpoint, do func(n *Network, s settings, name string) error) error {
 	for _, name := range ep.Order() {
 		n, err := m.Network(name)
 		if err != nil {
@@ -149,10 +160,7 @@ func (m *Manager) announceAll(nsPath string, ep Endpoint, status map[string]Stat
 		if err != nil {
 			return err
 		}
-		if !n.hasNames(s) {
-			continue
-		}
-		if err := m.announce(&n, nsPath, ep, addressesOf(status[name])); err != nil {
+		if err := do(&n, s, name); err != nil {
 			return err
 		}
 	}
@@ -171,19 +179,11 @@ func (m *Manager) reload(nsPath string, ep Endpoint, status map[string]Status) e
 		return err
 	}
 	defer h.Close()
-	for _, name := range ep.Order() {
-		n, err := m.Network(name)
-		if err != nil {
-			return err
-		}
-		s, err := n.settings()
-		if err != nil {
-			return err
-		}
+	err = m.eachNetwork(ep, func(n *Network, s settings, name string) error {
 		if n.Driver != DriverBridge {
-			continue
+			return nil
 		}
-		bridge, err := m.prepareBridge(h, &n, s)
+		bridge, err := m.prepareBridge(h, n, s)
 		if err != nil {
 			return err
 		}
@@ -193,6 +193,10 @@ func (m *Manager) reload(nsPath string, ep Endpoint, status map[string]Status) e
 				return fmt.Errorf("put link %q on the bridge again: %w", link.Attrs().Name, err)
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := m.announceAll(nsPath, ep, status); err != nil {
 		return err
