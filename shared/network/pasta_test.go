@@ -15,7 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMain is also the program that runs as an ordinary user.
+// TestMain is also the program that runs as an ordinary user. What root runs has
+// a network namespace of its own: a keeper may be started from another thread
+// than the test's, and its rules must not come to the machine's.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("NETWORK_TEST_CHILD"); dir != "" {
 		if err := rootlessChild(dir); err != nil {
@@ -23,6 +25,19 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	const apart = "NETWORK_TEST_APART"
+	if os.Geteuid() == 0 && os.Getenv(apart) == "" {
+		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+		cmd.Env = append(os.Environ(), apart+"=1")
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+		err := cmd.Run()
+		if cmd.ProcessState == nil {
+			fmt.Println("run the tests in a network namespace:", err)
+			os.Exit(1)
+		}
+		os.Exit(cmd.ProcessState.ExitCode())
 	}
 	os.Exit(m.Run())
 }
