@@ -39,13 +39,12 @@ func (s Set) Restore(c *Conn) error {
 	}
 	// Two of the parts may contradict each other, where a command was killed: one
 	// by one, so that it costs only those.
-	errs := []error{err}
 	if table != nil {
 		if err := c.Commit(table); err != nil {
-			return fmt.Errorf("restore the rules: %w", errors.Join(append(errs, err)...))
+			return fmt.Errorf("restore the rules: %w", err)
 		}
 	}
-	errs = nil
+	var errs []error
 	for _, part := range parts {
 		if err := c.Commit(part); err != nil {
 			errs = append(errs, err)
