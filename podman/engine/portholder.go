@@ -16,7 +16,7 @@ func (e *Engine) portTaken(err error) error {
 	if !errors.As(err, &taken) {
 		return err
 	}
-	publishers, _ := e.List(func(_, _ string, s *container.Summary) bool { return slices.ContainsFunc(s.Ports, taken.Overlaps) })
+	publishers, _ := e.List(func(_, _ string, s *container.Summary) bool { return slices.ContainsFunc(s.Ports, taken.Port.Collides) })
 	for _, c := range publishers {
 		if c.Status.Running() {
 			return errdef.Newf(errdef.ErrConflict, "%w: container %q publishes it", err, c.Name)

@@ -28,13 +28,6 @@ func (e *PortTakenError) Unwrap() error { return e.Err }
 // Is makes it an errdef.ErrConflict.
 func (e *PortTakenError) Is(target error) bool { return target == errdef.ErrConflict }
 
-// Overlaps tells whether one of the mapping's host ports is the one that was
-// asked for, on an address in common.
-func (e *PortTakenError) Overlaps(p PortMapping) bool {
-	port, first := int(e.Port.HostPort), int(p.HostPort)
-	return p.Protocol == e.Port.Protocol && port >= first && port < first+p.count() && sameHost(net.ParseIP(p.HostIP), net.ParseIP(e.Port.HostIP))
-}
-
 // sameHost tells whether one socket on each of the addresses would be too many;
 // nil is any address.
 func sameHost(a, b net.IP) bool {

@@ -142,8 +142,7 @@ func (p PortMapping) count() int { return max(int(p.Range), 1) }
 
 // Collides says whether both mappings want the same port of the host's.
 func (p PortMapping) Collides(q PortMapping) bool {
-	anywhere := func(ip string) bool { return ip == "" || ip == "0.0.0.0" || ip == "::" }
-	return p.Protocol == q.Protocol && (p.HostIP == q.HostIP || anywhere(p.HostIP) || anywhere(q.HostIP)) &&
+	return p.Protocol == q.Protocol && sameHost(net.ParseIP(p.HostIP), net.ParseIP(q.HostIP)) &&
 		int(p.HostPort) < int(q.HostPort)+q.count() && int(q.HostPort) < int(p.HostPort)+p.count()
 }
 
