@@ -259,7 +259,13 @@ func (s *Store) CreateImage(n NewImage) (Image, error) {
 	if !errors.Is(err, storage.ErrDuplicateID) {
 		return Image{}, fmt.Errorf("create image %q: %w", id, classify(err))
 	}
-	return s.extendImage(id, n, md)
+	img, err := s.extendImage(id, n, md)
+	if errors.Is(err, errdef.ErrNotFound) {
+		if _, now := s.Image(id); errors.Is(now, errdef.ErrNotFound) {
+			return s.CreateImage(n) // it was removed meanwhile
+		}
+	}
+	return img, err
 }
 
 // extendImage adds names and manifest to an image that exists.
@@ -281,7 +287,7 @@ func (s *Store) extendImage(id string, n NewImage, md digest.Digest) (Image, err
 		}
 	}
 	if err := s.setSignatures(id, md, n.Signatures); err != nil {
-		return Image{}, fmt.Errorf("create image %q: signatures: %w", id, err)
+		return Image{}, fmt.Errorf("create image %q: signatures: %w", id, classify(err))
 	}
 	if len(n.Names) > 0 {
 		if err := s.lib.AddNames(id, n.Names); err != nil {

@@ -326,12 +326,20 @@ func (d *storedDestination) Commit(ctx context.Context) error {
 		Names: d.names, Manifest: d.manifest, Config: d.config, TopLayer: parent, Created: created.Created,
 		Signatures: d.signatures,
 	})
+	if isNotFound(err) {
+		return errLayerGone()
+	}
 	if err == nil {
 		for _, p := range d.kept {
 			p.Remove()
 		}
 	}
 	return err
+}
+
+// errLayerGone says that another process removed what the image is made of.
+func errLayerGone() error {
+	return errdef.Newf(errdef.ErrBusy, "a layer of the image was removed while it was copied: try again")
 }
 
 // commitLayer puts the staged layer on top of the parent. An image may have
@@ -352,7 +360,7 @@ func (d *storedDestination) commitLayer(ctx context.Context, parent string, dg d
 		}
 	}
 	if staged == nil {
-		return store.Layer{}, errdef.Newf(errdef.ErrBusy, "a layer of the image was removed while it was copied: try again")
+		return store.Layer{}, errLayerGone()
 	}
 	layer, err := staged.Commit(parent)
 	return layer, firstError(err, staged.Discard())
