@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"hash"
 	"io"
 
@@ -115,8 +116,11 @@ func secret(in private, out public) (*Secret, error) {
 	return &Secret{Digest: in.Digest, key: in.Key, nonce: nonce, want: out.HMAC}, nil
 }
 
-// Reader gives what was encrypted to r's content, and instead of its end an
-// error if that is not what was encrypted.
+// ErrChanged is what reading a layer ends with that is not what was encrypted.
+var ErrChanged = errors.New("the encrypted layer was changed: it does not have the HMAC that its descriptor says")
+
+// Reader gives what was encrypted to r's content, and instead of its end
+// ErrChanged if that is not what was encrypted.
 func (s *Secret) Reader(r io.Reader) (io.Reader, error) {
 	stream, mac, err := keyed(s.key, s.nonce)
 	return &opening{r, stream, mac, s.want}, err
@@ -134,7 +138,7 @@ func (o *opening) Read(p []byte) (int, error) {
 	o.mac.Write(p[:n])
 	o.stream.XORKeyStream(p[:n], p[:n])
 	if err == io.EOF && !hmac.Equal(o.mac.Sum(nil), o.want) {
-		return n, errdef.Newf(errdef.ErrInvalid, "the encrypted layer was changed: it does not have the HMAC that its descriptor says")
+		return n, errdef.As(errdef.ErrInvalid, ErrChanged)
 	}
 	return n, err
 }

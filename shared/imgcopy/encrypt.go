@@ -2,6 +2,7 @@ package imgcopy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -156,6 +157,23 @@ type decrypting struct {
 func (c *copier) decrypts() bool {
 	_, ok := c.src.(*decrypting)
 	return ok
+}
+
+// unlessChanged gives err, or that the layer was changed: whoever reads what that
+// decrypts to may complain of it before the HMAC is known.
+func (c *copier) unlessChanged(ctx context.Context, d v1.Descriptor, err error) error {
+	if errors.Is(err, encryption.ErrChanged) {
+		return err
+	}
+	r, oerr := c.opener(ctx, d)()
+	if oerr != nil {
+		return err
+	}
+	defer r.Close()
+	if _, rerr := io.Copy(io.Discard, r); errors.Is(rerr, encryption.ErrChanged) {
+		return rerr
+	}
+	return err
 }
 
 type encryptedBlob struct {

@@ -2,6 +2,7 @@ package imgcopy
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -31,6 +32,9 @@ func (c *copier) layer(ctx context.Context, i int, d v1.Descriptor) (v1.Descript
 		if err = registry.Sleep(ctx, registry.Backoff(attempt, c.RetryDelay)); err != nil {
 			break
 		}
+	}
+	if c.decrypts() && errors.Is(err, errdef.ErrInvalid) {
+		err = c.unlessChanged(ctx, d, err)
 	}
 	bar.Finish(err)
 	return out, err
