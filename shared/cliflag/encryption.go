@@ -3,6 +3,7 @@ package cliflag
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -68,6 +69,20 @@ const decryptionUsage = "Key needed to decrypt the image (e.g. /path/to/key.pem)
 
 // Given tells whether there are keys.
 func (d *Decryption) Given() bool { return len(d.keys) > 0 }
+
+// WithoutPasswords are the words of a command line as they may be kept: no
+// password of a key is in them.
+func (d *Decryption) WithoutPasswords(words []string) []string {
+	words = slices.Clone(words)
+	for i, word := range words {
+		for _, key := range d.keys {
+			if option, ok := strings.CutSuffix(word, key); ok && (option == "" || option == "--decryption-key=") {
+				words[i] = option + encryption.WithoutPassword(key)
+			}
+		}
+	}
+	return words
+}
 
 // Value reads the keys; nil are none. A password from a descriptor can be read
 // once.

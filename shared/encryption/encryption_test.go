@@ -196,6 +196,17 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
+func TestPasswordsAreNotShown(t *testing.T) {
+	for spec, want := range map[string]string{
+		"k": "k", "k:file=f": "k:file=f", "k:fd=3": "k:fd=3",
+		"k:pass=secret": "k:pass=(hidden)", "k:secret": "k:pass=(hidden)", "k:x=secret": "k:pass=(hidden)",
+	} {
+		if got := WithoutPassword(spec); got != want {
+			t.Errorf("%s: %s", spec, got)
+		}
+	}
+}
+
 func TestUnusableKeysAreRefused(t *testing.T) {
 	for spec, want := range map[string]string{
 		"testdata/rsa.pub": "no private key", "testdata/nosuch": "no such file", "provider:x": "provider is not supported",

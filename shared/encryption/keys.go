@@ -42,6 +42,16 @@ func ParseKeys(specs []string) (*Keys, error) {
 	return k, nil
 }
 
+// WithoutPassword is the specification as it may be shown: with a password
+// itself in it, that is left out.
+func WithoutPassword(spec string) string {
+	path, how, _ := strings.Cut(spec, ":")
+	if how == "" || strings.HasPrefix(how, "file=") || strings.HasPrefix(how, "fd=") {
+		return spec
+	}
+	return path + ":pass=(hidden)"
+}
+
 func (k *Keys) add(path, how string) error {
 	if path == "provider" || path == "pkcs11" {
 		return errdef.Newf(errdef.ErrUnsupported, "the protocol %s is not supported: give a file with the key", path)

@@ -168,7 +168,7 @@ func (f *createFlags) bindConnections(cmd *cobra.Command) {
 func (f *createFlags) request(cmd *cobra.Command, args []string) (*engine.CreateRequest, error) {
 	r := &f.req
 	r.Image, r.Command = args[0], args[1:]
-	r.CreatedBy = os.Args
+	r.CreatedBy = f.decryption.WithoutPasswords(os.Args)
 	changed := cmd.Flags().Changed
 	r.PidsLimitSet, r.StopTimeoutSet = changed("pids-limit"), changed("stop-timeout")
 	r.ReadOnlySet, r.PrivilegedSet = changed("read-only"), changed("privileged")
