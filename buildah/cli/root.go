@@ -126,7 +126,7 @@ func (a *app) open() (*store.Store, *config.Config, error) {
 	st, err := store.Open(store.Options{
 		GraphRoot: c.Storage.GraphRoot, RunRoot: c.Storage.RunRoot, Driver: c.Storage.Driver,
 		DriverOptions: c.Storage.DriverOptions, ImageStore: c.Storage.ImageStore,
-		TransientStore: c.Storage.TransientStore, Log: os.Stderr, LogLevel: a.logLevel,
+		TransientStore: c.Storage.TransientStore, AlwaysSynced: c.Storage.AlwaysSynced, Log: os.Stderr, LogLevel: a.logLevel,
 		Warn: func(msg string) { cliout.Warn(os.Stderr, "%s", msg) },
 	})
 	if err != nil {

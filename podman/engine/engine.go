@@ -46,7 +46,7 @@ func Open(o Options) (*Engine, error) {
 	s := o.Config.Storage
 	e := &Engine{Config: o.Config, Self: o.Self, oneShot: o.OneShot}
 	st, err := store.Open(store.Options{GraphRoot: s.GraphRoot, RunRoot: s.RunRoot, Driver: s.Driver,
-		DriverOptions: s.DriverOptions, ImageStore: s.ImageStore, TransientStore: s.TransientStore,
+		DriverOptions: s.DriverOptions, ImageStore: s.ImageStore, TransientStore: s.TransientStore, AlwaysSynced: s.AlwaysSynced,
 		Warn:     func(msg string) { cliout.Warn(os.Stderr, "%s", msg) },
 		AutoUser: s.AutoUser, AutoMinSize: s.AutoMinSize, AutoMaxSize: s.AutoMaxSize,
 		Healed: func(id string) { lock.Forget(e.runDir("locks"), id) }})

@@ -158,9 +158,10 @@ func TestModules(t *testing.T) {
 
 func TestStorage(t *testing.T) {
 	files := map[string]string{"etc/containers/storage.conf": "[storage]\ndriver='overlay'\ngraphroot='/g'\nrunroot='/r'\n" +
-		"rootless_storage_path='/s/$UID'\n[storage.options]\nadditionalimagestores=['/i']\n[storage.options.overlay]\nmountopt='nodev'\n"}
+		"rootless_storage_path='/s/$UID'\n[storage.options]\nadditionalimagestores=['/i']\nadditionallayerstores=['/l']\ndisable-volatile=true\n[storage.options.overlay]\nmountopt='nodev'\n"}
 	s := load(t, tree(t, 0, nil, files)).Storage
-	want := Storage{Driver: "overlay", GraphRoot: "/g", RunRoot: "/r", DriverOptions: []string{"overlay.mountopt=nodev", "overlay.imagestore=/i"}}
+	want := Storage{Driver: "overlay", GraphRoot: "/g", RunRoot: "/r", AlwaysSynced: true,
+		DriverOptions: []string{"overlay.mountopt=nodev", "overlay.imagestore=/i", "overlay.additionallayerstore=/l"}}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("root: %+v", s)
 	}

@@ -7,9 +7,10 @@
 //   - containers-registries.conf(5) with its drop-ins and
 //     CONTAINERS_REGISTRIES_CONF.
 //
-// Every key of these files has a field, so that a value of the wrong type is
-// refused wherever it stands; a key that is not known is passed over, as it is
-// by every tool that shares these files, and listed in Config.UnknownKeys.
+// A key that means something here has a field, so that a value of the wrong type
+// is refused wherever it stands; any other, such as storage.options.pull_options,
+// is passed over, as unknown ones are by every tool that shares these files, and
+// listed in Config.UnknownKeys.
 // Nothing is kept in globals: what a process loads is what it gets.
 //
 // It imports the TOML library, atomicfile, errdef, ref and the standard library.

@@ -16,8 +16,9 @@ type Storage struct {
 	GraphRoot      string
 	RunRoot        string
 	ImageStore     string   // read-write place of images apart from GraphRoot; "" is GraphRoot
-	DriverOptions  []string // DRIVER.KEY=VALUE, additional image stores included
+	DriverOptions  []string // DRIVER.KEY=VALUE, additional stores included
 	TransientStore bool
+	AlwaysSynced   bool // what is written to a volatile container gets to the disk, too
 
 	// Of user namespaces whose IDs are chosen; 0 and "" are the store's defaults.
 	AutoUser                 string
@@ -40,7 +41,9 @@ type storageFile struct {
 
 type storageOptions struct {
 	AdditionalImageStores []string     `toml:"additionalimagestores"`
+	AdditionalLayerStores []string     `toml:"additionallayerstores"`
 	ImageStore            string       `toml:"imagestore"`
+	DisableVolatile       bool         `toml:"disable-volatile"`
 	Overlay               driverOption `toml:"overlay"`
 	VFS                   driverOption `toml:"vfs"`
 	Btrfs                 driverOption `toml:"btrfs"`
@@ -85,6 +88,7 @@ func (c *Config) loadStorage() error {
 	s := &c.Storage
 	s.Driver, s.TransientStore = f.Storage.Driver, f.Storage.TransientStore
 	o := &f.Storage.Options
+	s.AlwaysSynced = o.DisableVolatile
 	s.AutoUser, s.AutoMinSize, s.AutoMaxSize = o.AutoUser, o.AutoMinSize, o.AutoMaxSize
 	s.GraphRoot, s.RunRoot, s.ImageStore = f.Storage.GraphRoot, f.Storage.RunRoot, f.Storage.ImageStore
 	if s.ImageStore == "" {
@@ -223,6 +227,9 @@ func (o storageOptions) list(driver string) []string {
 	sort.Strings(out)
 	for _, p := range o.AdditionalImageStores {
 		out = append(out, driver+".imagestore="+p)
+	}
+	for _, p := range o.AdditionalLayerStores {
+		out = append(out, driver+".additionallayerstore="+p)
 	}
 	return out
 }

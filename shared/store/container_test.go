@@ -190,6 +190,40 @@ func change(t *testing.T, root string) {
 	}
 }
 
+func TestVolatileContainers(t *testing.T) {
+	needRoot(t)
+	for synced, want := range map[bool]bool{false: true, true: false} {
+		dir := t.TempDir()
+		s, err := Open(Options{GraphRoot: dir + "/graph", RunRoot: dir + "/run", AlwaysSynced: synced})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := s.CreateContainer(NewContainer{ImageID: image(t, s, "localhost/a", files(t, "f")).ID, Volatile: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		root, err := s.Mount(c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mounts, err := os.ReadFile("/proc/self/mountinfo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, line, found := strings.Cut(string(mounts), " "+root+" ")
+		line, _, _ = strings.Cut(line, "\n")
+		if got := strings.Contains(line, "volatile"); !found || got != want {
+			t.Errorf("always synced %t: %q", synced, line)
+		}
+		if err := s.Unmount(c.ID, true); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.lib.Shutdown(true); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestCommitChanges(t *testing.T) {
 	for _, consume := range []bool{false, true} {
 		t.Run(fmt.Sprintf("consume %v", consume), func(t *testing.T) {

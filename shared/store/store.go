@@ -33,6 +33,7 @@ type Options struct {
 	AutoUser                 string
 	AutoMinSize, AutoMaxSize uint32
 
+	AlwaysSynced   bool // volatile containers' files get to the disk, too
 	TransientStore bool // containers lie in RunRoot, and are gone after a reboot
 
 	// Healed is called, unless nil, with the ID of a container that a killed
@@ -113,6 +114,7 @@ func Open(o Options) (*Store, error) {
 		GraphDriverOptions: o.DriverOptions,
 		ImageStore:         o.ImageStore,
 		TransientStore:     o.TransientStore,
+		DisableVolatile:    o.AlwaysSynced,
 		RootAutoNsUser:     o.AutoUser,
 		AutoNsMinSize:      o.AutoMinSize,
 		AutoNsMaxSize:      o.AutoMaxSize,
