@@ -111,6 +111,21 @@ func TestEveryRecipientReadsWhatWasSealed(t *testing.T) {
 	if bytes.Contains(blob, []byte("layer")) {
 		t.Error("the encrypted layer holds plain text")
 	}
+	// Other tools read this way of wrapping only.
+	wrapped, _ := base64.StdEncoding.DecodeString(notes[keysPrefix+schemeJWE])
+	var sealed struct {
+		Protected  string `json:"protected"`
+		Recipients []struct {
+			Header struct{ Alg string }
+		}
+	}
+	if err := json.Unmarshal(wrapped, &sealed); err != nil {
+		t.Fatal(err)
+	}
+	head, _ := base64.RawURLEncoding.DecodeString(sealed.Protected)
+	if r := sealed.Recipients; len(r) != 2 || r[0].Header.Alg != "RSA-OAEP" || r[1].Header.Alg != "ECDH-ES+A256KW" || !bytes.Contains(head, []byte(`"A256GCM"`)) {
+		t.Errorf("wrapped as %s, %s", head, wrapped)
+	}
 	for _, names := range [][]string{{"rsa.key"}, {"other.key", "ec.key"}, {"p7.key", "p7.crt"}, {"pgp.key"}} {
 		data, err := decrypt(keys(t, names...), notes, blob)
 		if err != nil || !bytes.Equal(data, plain) {

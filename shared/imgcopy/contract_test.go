@@ -2,6 +2,7 @@ package imgcopy
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
@@ -243,7 +245,10 @@ func TestDockerArchiveOfCompressedLayers(t *testing.T) {
 		tw.Close()
 		f.Close()
 		for _, dst := range []string{"dir:DIR/d-" + name, "docker://REG/" + name + ":1", "docker-archive:DIR/again-" + name + ".tar:x:1"} {
-			w.mustCopy(dst, "docker-archive:DIR/"+name+".tar")
+			made := w.mustCopy(dst, "docker-archive:DIR/"+name+".tar")
+			if zstd := bytes.Contains(made.Manifest.Bytes, []byte(types.OCILayerZStd)); zstd != (name == "zstd" && !strings.HasPrefix(dst, "docker-archive")) {
+				t.Errorf("%s: %s has the manifest %s", name, dst, made.Manifest.Bytes)
+			}
 			if _, got := w.content(dst); !slices.Equal(got, ids) {
 				t.Errorf("%s: %s has the layers %v, not %v", name, dst, got, ids)
 			}
