@@ -37,8 +37,27 @@ func (r *Request) load() (*dockerfile.Plan, *fscopy.Ignore, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := r.checkSteps(plan); err != nil {
+		return nil, nil, err
+	}
 	ignore, err := r.readIgnore(name)
 	return plan, ignore, err
+}
+
+// checkSteps refuses a plan with a step that asks for more than is allowed.
+func (r *Request) checkSteps(plan *dockerfile.Plan) error {
+	for _, stage := range plan.Stages {
+		for i := range stage.Steps {
+			run, ok := stage.Steps[i].Inst.(*dockerfile.Run)
+			if !ok {
+				continue
+			}
+			if err := r.Run.checkStep(run); err != nil {
+				return stepFailed(&stage.Steps[i], err)
+			}
+		}
+	}
+	return nil
 }
 
 func (r *Request) readFiles() (string, []byte, error) {

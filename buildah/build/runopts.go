@@ -1,6 +1,7 @@
 package build
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,9 +11,11 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/podsuite/podsuite/buildah/dockerfile"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/rootfs"
 	"github.com/podsuite/podsuite/shared/runtime"
+	"github.com/podsuite/podsuite/shared/runtime/cdi"
 )
 
 // Ways to isolate what RUN runs.
@@ -65,9 +68,52 @@ type RunOptions struct {
 	GroupAdd   []string          // further groups, by name or number; "keep-groups" keeps the caller's
 	CapAdd     []string
 	CapDrop    []string
-	Devices    []string // "host[:container[:permissions]]"
+	Devices    []string // "host[:container[:permissions]]", or names of the Container Device Interface
+	Allow      []string // what steps may ask for: Allow…
 	// KeepVolumes undoes what RUN changes in the image's volumes.
 	KeepVolumes bool
+}
+
+// What the steps of a Containerfile get only if whoever builds allows it.
+const (
+	AllowHostNetwork = "network.host" // always allowed
+	AllowInsecure    = "security.insecure"
+	AllowDevice      = "device" // all, or with "=NAME" one
+)
+
+// allows tells whether whoever builds agrees to what a step asks for.
+func (o *RunOptions) allows(what string) bool { return slices.Contains(o.Allow, what) }
+
+// checkStep refuses what a step asks for and nobody allowed.
+func (o *RunOptions) checkStep(run *dockerfile.Run) error {
+	if run.Insecure && !o.allows(AllowInsecure) {
+		return errdef.Newf(errdef.ErrDenied, "RUN --security=insecure is not allowed: whoever builds allows it with --allow %s", AllowInsecure)
+	}
+	return nil
+}
+
+// checkAllow refuses what nobody can allow.
+func (o *RunOptions) checkAllow() error {
+	for _, what := range o.Allow {
+		kind, device, named := strings.Cut(what, "=")
+		switch {
+		case !named && (what == AllowHostNetwork || what == AllowInsecure || what == AllowDevice):
+		case kind == AllowDevice && cdi.IsName(device):
+		default:
+			return errdef.Newf(errdef.ErrInvalid, "unknown entitlement %q: want network.host, security.insecure, device or device=NAME", what)
+		}
+	}
+	return nil
+}
+
+// checkHooks refuses a directory that isn't there: somebody named it.
+func (o *RunOptions) checkHooks() error {
+	for _, dir := range o.OCIHooksDir {
+		if _, err := os.ReadDir(dir); err != nil {
+			return fmt.Errorf("hooks directory: %w", err)
+		}
+	}
+	return nil
 }
 
 // SecurityOpts takes in what --security-opt says.
@@ -133,7 +179,7 @@ func (o *RunOptions) check() error {
 		return err
 	}
 	_, err := o.capabilities(nil)
-	return err
+	return errors.Join(err, o.checkAllow(), o.checkHooks())
 }
 
 func checkNamespace(kind, value string) error {
@@ -202,7 +248,7 @@ func (r *runStep) profile(caps []string) (runtime.Profile, error) {
 	o := &r.s.b.req.Run
 	shm, err := o.shmSize()
 	return runtime.Profile{
-		Rootless: r.s.b.cfg.Rootless, HostNetwork: r.network == networkHost, Capabilities: caps,
+		Privileged: r.inst.Insecure, Rootless: r.s.b.cfg.Rootless, HostNetwork: r.network == networkHost, Capabilities: caps,
 		HostPID: o.hostNamespace("pid"), HostIPC: o.hostNamespace("ipc"), HostUTS: o.hostNamespace("uts"),
 		HostCgroup: o.hostNamespace("cgroup") || !runtime.PrivateCgroups(), NoSeccomp: o.SeccompProfilePath != "", ShmSize: shm,
 	}, err
@@ -283,7 +329,14 @@ func (r *runStep) limit(spec *specs.Spec) error {
 
 // devices gives RUN the devices of the request and of the step.
 func (r *runStep) devices(spec *specs.Spec) error {
+	named, err := r.namedDevices()
+	if err != nil {
+		return err
+	}
 	for _, text := range r.s.b.req.Run.Devices {
+		if cdi.IsName(text) {
+			continue
+		}
 		parts := strings.Split(text, ":")
 		device, err := runtime.HostDevice(parts[0])
 		if err != nil {
@@ -309,7 +362,35 @@ func (r *runStep) devices(spec *specs.Spec) error {
 			Allow: true, Type: device.Type, Major: &device.Major, Minor: &device.Minor, Access: access,
 		})
 	}
-	return nil
+	return cdi.Add(spec, r.s.b.cfg.Engine.CDISpecDirs, named)
+}
+
+// namedDevices are those of the Container Device Interface, of the request and
+// of the step. One that the step can do without may be missing.
+func (r *runStep) namedDevices() ([]string, error) {
+	o := &r.s.b.req.Run
+	named := slices.DeleteFunc(slices.Clone(o.Devices), func(text string) bool { return !cdi.IsName(text) })
+	for _, d := range r.inst.Devices {
+		name, err := r.s.expand.Word(d.Name, r.s.vars())
+		switch {
+		case err != nil:
+			return nil, err
+		case !cdi.IsName(name):
+			return nil, errdef.Newf(errdef.ErrInvalid, "RUN --device=%s: it must have the form VENDOR/CLASS=NAME", name)
+		case !o.allows(AllowDevice) && !o.allows(AllowDevice+"="+name):
+			return nil, errdef.Newf(errdef.ErrDenied, "RUN --device=%s is not allowed: whoever builds allows it with --allow device=%s", name, name)
+		}
+		there := true
+		if !d.Required {
+			if there, err = cdi.Has(r.s.b.cfg.Engine.CDISpecDirs, name); err != nil {
+				return nil, err
+			}
+		}
+		if there && !slices.Contains(named, name) {
+			named = append(named, name)
+		}
+	}
+	return named, nil
 }
 
 // groups are the further groups of the process.

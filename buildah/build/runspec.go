@@ -12,12 +12,13 @@ import (
 
 	"github.com/podsuite/podsuite/shared/rootfs"
 	"github.com/podsuite/podsuite/shared/runtime"
+	"github.com/podsuite/podsuite/shared/runtime/hookdir"
 )
 
 // spec describes the container that RUN is.
 func (r *runStep) spec(ctx context.Context, bundle string) (*specs.Spec, error) {
 	s := r.s
-	caps, err := s.b.req.Run.capabilities(s.b.cfg.Containers.DefaultCapabilities)
+	caps, err := r.capabilities()
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +75,28 @@ func (r *runStep) spec(ctx context.Context, bundle string) (*specs.Spec, error) 
 			return nil, err
 		}
 	}
-	return spec, r.mounts(ctx, spec, bundle)
+	if err := r.mounts(ctx, spec, bundle); err != nil {
+		return nil, err
+	}
+	return spec, hookdir.Add(ctx, spec, r.hookDirs(), len(s.b.req.Run.Volumes) > 0)
+}
+
+// hookDirs are the directories of hooks that were asked for; root has
+// configured ones otherwise.
+func (r *runStep) hookDirs() []string {
+	b := r.s.b
+	if dirs := b.req.Run.OCIHooksDir; len(dirs) > 0 || b.cfg.Rootless {
+		return dirs
+	}
+	return b.cfg.Engine.HooksDir
+}
+
+// capabilities are those of the process; nil are the built-in ones.
+func (r *runStep) capabilities() ([]string, error) {
+	if r.inst.Insecure {
+		return runtime.AllCapabilities()
+	}
+	return r.s.b.req.Run.capabilities(r.s.b.cfg.Containers.DefaultCapabilities)
 }
 
 // hostname is the name that the process sees.

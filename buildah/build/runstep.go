@@ -36,6 +36,9 @@ type runStep struct {
 }
 
 func (s *stage) runAction(step *dockerfile.Step, inst *dockerfile.Run) (*action, error) {
+	if err := s.b.req.Run.checkStep(inst); err != nil { // a trigger of the base image's: others were looked at before
+		return nil, err
+	}
 	r := &runStep{s: s, inst: inst, network: s.b.networkOf(inst.Network), stdin: s.b.req.Stdin}
 	r.command()
 	args := s.argList()
@@ -53,6 +56,13 @@ func (s *stage) runAction(step *dockerfile.Step, inst *dockerfile.Run) (*action,
 	}
 	a.inputs = func(ctx context.Context) ([]string, error) {
 		inputs := append(slices.Clone(args), r.network)
+		for _, d := range inst.Devices {
+			name, err := s.expand.Word(d.Name, s.vars())
+			if err != nil {
+				return nil, err
+			}
+			inputs = append(inputs, "device "+name)
+		}
 		inputs = append(inputs, s.shell()...)
 		for _, m := range inst.Mounts {
 			input, err := r.mountInput(ctx, m)

@@ -144,6 +144,7 @@ func (o *buildFlags) bindImage(f *pflag.FlagSet) {
 // bindWay declares how the build is done.
 func (o *buildFlags) bindWay(f *pflag.FlagSet) {
 	r := &o.req
+	f.StringArrayVar(&r.Run.Allow, "allow", nil, "let steps of the Containerfile have `ENTITLEMENT`: security.insecure, device[=NAME]; network.host is always allowed")
 	f.BoolVar(&o.allPlatforms, "all-platforms", false, "attempt to build for all base image platforms")
 	f.StringArrayVar(&o.cacheFrom, "cache-from", nil, "remote `repository` list to utilise as potential cache source.")
 	f.StringArrayVar(&o.cacheTo, "cache-to", nil, "remote `repository` list to utilise as potential cache destination.")
@@ -153,6 +154,7 @@ func (o *buildFlags) bindWay(f *pflag.FlagSet) {
 	f.BoolVarP(&o.compress, "disable-compression", "D", true, "don't compress layers by default")
 	f.BoolVar(&o.trust, "disable-content-trust", false, "this is a Docker specific option and is a NOOP")
 	f.BoolVar(&o.rm, "force-rm", o.host.Podman, "always remove intermediate containers after a build, even if the build is unsuccessful.")
+	f.StringArrayVar(&r.Run.OCIHooksDir, "hooks-dir", nil, "set the OCI hooks directory path (may be set multiple times)")
 	f.IntVar(&r.Jobs, "jobs", 0, "how many stages to run in parallel; 0 for no limit")
 	f.BoolVar(&r.Layers, "layers", o.layersDefault(), "use intermediate layers during build. Use BUILDAH_LAYERS environment variable to override.")
 	f.StringVar(&o.logFile, "logfile", "", "log to `file` instead of stdout/stderr")

@@ -14,8 +14,10 @@ type refusal struct{ name, reason string }
 const (
 	noConfidential = "images for confidential workloads can't be made"
 	noSBOM         = "bills of materials can't be made"
-	noUserns       = "RUN uses the user namespace of the builder"
 )
+
+// NoUserns is why the options about user namespaces are refused.
+const NoUserns = "RUN uses the user namespace of the builder"
 
 // Bind declares them.
 func (r *Refused) Bind(f *pflag.FlagSet) {
@@ -32,8 +34,13 @@ func (r *Refused) Bind(f *pflag.FlagSet) {
 		{"sbom-scanner-image", "image", "scan working container using scanner command from image", noSBOM},
 	}
 	for _, o := range options {
-		f.Var(&refusedValue{r, o.name, o.kind, o.reason}, o.name, o.usage)
+		r.Add(f, o.name, o.kind, o.usage, o.reason)
 	}
+}
+
+// Add declares one option of that type, which is refused for the reason.
+func (r *Refused) Add(f *pflag.FlagSet, name, kind, usage, reason string) {
+	f.Var(&refusedValue{r, name, kind, reason}, name, usage)
 }
 
 // Check is the error about the first refused option that was given.

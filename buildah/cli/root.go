@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/podsuite/podsuite/buildah/buildcmd"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/complete"
 	"github.com/podsuite/podsuite/shared/config"
@@ -29,6 +30,7 @@ type app struct {
 	logLevel                                 string
 	registriesConf                           string
 	transient                                bool
+	refused                                  buildcmd.Refused
 }
 
 // NewRoot is the whole command tree.
@@ -52,8 +54,10 @@ func NewRoot() *cobra.Command {
 	f.StringVar(&a.logLevel, "log-level", "warn", `the log level to be used, one of "trace", "debug", "info", "warn", "error", "fatal", or "panic"`)
 	f.BoolVar(&a.transient, "transient-store", false, "store some container metadata in non-persistent storage")
 	f.StringSliceVar(&a.storageOpts, "storage-opt", nil, "storage driver option")
+	a.refused.Add(f, "userns-uid-map", "ctrID:hostID:length", "default `ctrID:hostID:length` UID mapping to use", buildcmd.NoUserns)
+	a.refused.Add(f, "userns-gid-map", "ctrID:hostID:length", "default `ctrID:hostID:length` GID mapping to use", buildcmd.NoUserns)
 	root.AddCommand(newAdd(a), newBuild(a), newCommit(a), newConfig(a), newContainers(a), newCopy(a), newFrom(a), newImages(a), newInfo(a),
-		newInspect(a), newLogin(a), newLogout(a), newManifest(a), newMkcw(), newMount(a), newPrune(a), newPull(a), newPush(a), newRename(a), newRm(a), newRmi(a), newRun(a),
+		newInspect(a), newLogin(a), newLogout(a), newManifest(a), newMkcw(), newMount(a), newPrune(a), newPull(a), newPush(a), newRename(a), newRm(a), newRmi(a), newRun(a), newSource(a),
 		newTag(a), newUmount(a), newUnshare(a), newVersion())
 	if complete.Asked(os.Args[1:]) {
 		complete.Add(root, a.words())
@@ -63,6 +67,9 @@ func NewRoot() *cobra.Command {
 
 // config loads the configuration, the global options put over it.
 func (a *app) config() (*config.Config, error) {
+	if err := a.refused.Check(); err != nil {
+		return nil, err
+	}
 	o := config.Options{Getenv: a.getenv, RegistriesDir: a.registriesDir, AliasFile: a.aliases}
 	if userns.Rootless() {
 		o.User = &config.User{UID: userns.RealUID(), Home: userns.Home()}

@@ -91,7 +91,7 @@ func heredocs(node *parser.Node) []Heredoc {
 
 // run makes RUN.
 func (p *fileParser) run(node *parser.Node) (Instruction, error) {
-	flags, err := p.flags(node, "mount", "network", "security")
+	flags, err := p.flags(node, "mount", "network", "security", "device")
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +106,17 @@ func (p *fileParser) run(node *parser.Node) (Instruction, error) {
 	}
 	switch security := flags.value("security"); security {
 	case "", "sandbox":
+	case "insecure":
+		r.Insecure = true
 	default:
-		return nil, p.unsupported(node, "RUN --security=%s is not supported", security)
+		return nil, p.at(node, "RUN --security must be sandbox or insecure, not %q", security)
+	}
+	for _, text := range flags["device"] {
+		device, err := parseDevice(text)
+		if err != nil {
+			return nil, p.at(node, "RUN --device: %w", err)
+		}
+		r.Devices = append(r.Devices, device)
 	}
 	for _, text := range flags["mount"] {
 		mount, err := p.mount(node, text)
@@ -117,6 +126,29 @@ func (p *fileParser) run(node *parser.Node) (Instruction, error) {
 		r.Mounts = append(r.Mounts, mount)
 	}
 	return r, nil
+}
+
+// parseDevice reads "[name=]NAME[,required[=BOOL]]".
+func parseDevice(text string) (d Device, err error) {
+	for i, field := range strings.Split(text, ",") {
+		key, value, hasValue := strings.Cut(field, "=")
+		switch {
+		case key == "required":
+			if d.Required, err = flagValue(value, hasValue); err != nil {
+				return d, errdef.Newf(errdef.ErrInvalid, "required must be true or false, not %q", value)
+			}
+		case key == "name":
+			d.Name = value
+		case i == 0:
+			d.Name = field
+		default:
+			return d, errdef.Newf(errdef.ErrInvalid, "unknown key %q", key)
+		}
+	}
+	if d.Name == "" {
+		return d, errdef.Newf(errdef.ErrInvalid, "%q names no device", text)
+	}
+	return d, nil
 }
 
 // mount reads the value of RUN --mount.

@@ -108,6 +108,14 @@ type Run struct {
 	Heredocs []Heredoc
 	Mounts   []Mount
 	Network  string // "", "default", "none" or "host"
+	Insecure bool   // with all that root of the host may do
+	Devices  []Device
+}
+
+// Device is a RUN --device: of the Container Device Interface.
+type Device struct {
+	Name     string // "vendor.com/class=name"
+	Required bool   // otherwise the command is run without it where it is missing
 }
 
 // Mount is a RUN --mount. Source, From and Target are still to be expanded.

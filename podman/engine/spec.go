@@ -14,6 +14,7 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/rootfs"
 	"github.com/podsuite/podsuite/shared/runtime"
+	"github.com/podsuite/podsuite/shared/runtime/hookdir"
 	"github.com/podsuite/podsuite/shared/userns"
 )
 
@@ -77,7 +78,8 @@ func (e *Engine) prepare(ctx context.Context, c *container.Config) (*specs.Spec,
 	if err := e.addInit(c, spec); err != nil {
 		return nil, err
 	}
-	return spec, e.addHooks(ctx, c, spec)
+	binds := slices.ContainsFunc(c.Mounts, func(m container.Mount) bool { return m.Type == "bind" })
+	return spec, hookdir.Add(ctx, spec, e.Config.Engine.HooksDir, binds)
 }
 
 // baseSpec is the default specification with the container's namespaces,

@@ -26,8 +26,14 @@ type Registry struct {
 func (r *Registry) Bind(f *pflag.FlagSet) {
 	r.BindAuthFile(f)
 	f.StringVar(&r.CertDir, "cert-dir", "", "use certificates at the specified path to access the registry")
-	f.StringVar(&r.creds, "creds", "", "use `[username[:password]]` for accessing the registry")
+	r.BindCreds(f)
 	r.BindTLS(f)
+}
+
+// BindCreds declares --creds alone, for commands without the rest.
+func (r *Registry) BindCreds(f *pflag.FlagSet) {
+	r.given = f.Changed
+	f.StringVar(&r.creds, "creds", "", "use `[username[:password]]` for accessing the registry")
 }
 
 // BindAuthFile declares --authfile alone, for commands without the rest.

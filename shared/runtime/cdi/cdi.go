@@ -33,6 +33,16 @@ func IsName(s string) bool {
 	return ok && hasClass && word(vendor, "_-.") && word(class, "_-.") && word(name, "_-.:")
 }
 
+// Has tells whether the files have the device.
+func Has(dirs []string, name string) (bool, error) {
+	files, err := read(dirs)
+	if err != nil {
+		return false, err
+	}
+	_, device := find(files, name)
+	return device != nil, nil
+}
+
 // Add gives a container the devices. Of two files that have a device, the one
 // in the later directory counts.
 func Add(spec *specs.Spec, dirs, devices []string) error {

@@ -1,4 +1,4 @@
-package engine
+package hookdir
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/podsuite/podsuite/podman/engine/container"
+
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/runtime"
 )
@@ -36,11 +36,13 @@ type hookWhen struct {
 	HasBindMounts *bool             `json:"hasBindMounts"`
 }
 
-// addHooks gives the container the hooks of the configured directories whose
-// conditions hold for it, in the order of their files' names.
-func (e *Engine) addHooks(ctx context.Context, c *container.Config, spec *specs.Spec) error {
-	files := map[string]string{} // a later directory's file takes the place of one of the same name
-	for _, dir := range e.Config.Engine.HooksDir {
+// Add gives a container the hooks of the directories whose conditions hold for
+// it, in the order of their files' names. A file takes the place of one of the
+// same name in an earlier directory; a directory may be missing. binds tells
+// whether the user asked for a mount from the host.
+func Add(ctx context.Context, spec *specs.Spec, dirs []string, binds bool) error {
+	files := map[string]string{}
+	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("read hooks: %w", err)
@@ -54,7 +56,7 @@ func (e *Engine) addHooks(ctx context.Context, c *container.Config, spec *specs.
 	names := slices.SortedFunc(maps.Keys(files), func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
 	for _, name := range names {
 		h, err := readHook(files[name])
-		if err == nil && h.When.hold(c, spec) {
+		if err == nil && h.When.hold(spec, binds) {
 			err = addHook(ctx, spec, h)
 		}
 		if err != nil {
@@ -108,7 +110,7 @@ func (w *hookWhen) compile() error {
 	return nil
 }
 
-func (w *hookWhen) hold(c *container.Config, spec *specs.Spec) bool {
+func (w *hookWhen) hold(spec *specs.Spec, binds bool) bool {
 	if w.Always != nil && !*w.Always {
 		return false
 	}
@@ -124,7 +126,6 @@ func (w *hookWhen) hold(c *container.Config, spec *specs.Spec) bool {
 	if len(w.Commands) > 0 && !slices.ContainsFunc(w.Commands, func(pattern string) bool { return matches(pattern, spec.Process.Args[0]) }) {
 		return false
 	}
-	binds := slices.ContainsFunc(c.Mounts, func(m container.Mount) bool { return m.Type == "bind" })
 	return w.HasBindMounts == nil || *w.HasBindMounts == binds
 }
 
