@@ -17,7 +17,7 @@ INITFLAGS := -std=gnu11 -Wall -Wextra -Werror -Os -static -nostdlib -ffreestandi
 	-Wl,--build-id=none -Wl,-z,noseparate-code -s
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall quickstart test test-short vm-test crash-test corpus fuzz lint bench docs clean deps $(TOOLS:%=bin/%)
+.PHONY: help build install uninstall quickstart test test-short vm-test crash-test corpus fuzz lint bench bench-build docs clean deps $(TOOLS:%=bin/%)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ lint: $(IMAGES) ## check format, go vet, shell scripts and, where installed, gol
 bench: build ## compare speed with the tools in PEERS; writes bench.json
 	@hack/deps bench
 	@PEERS=$(PEERS) hack/bench $(BENCH)
+
+bench-build: ## compare large builds with docker's
+	@$(MAKE) --no-print-directory bench BENCH=docker
 
 docs: build ## write the manual pages below docs/reference
 	@rm -rf docs/reference

@@ -1,16 +1,18 @@
 // Benchdata writes the trees of files that hack/bench builds its image from:
 // 217 MB in three directories that gzip brings to two fifths, the same bytes
-// every time.
+// every time; or so many small files in directories of a hundred.
 //
-//	go run hack/benchdata/main.go DIR
+//	go run hack/benchdata/main.go [-files N] DIR
 package main
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 const (
@@ -19,17 +21,47 @@ const (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: benchdata DIR")
+	files := flag.Int("files", 0, "number of small files to write instead")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: benchdata [-files N] DIR")
 		os.Exit(2)
 	}
+	write := trees
+	if *files > 0 {
+		write = func(dir string) error { return small(dir, *files) }
+	}
+	if err := write(flag.Arg(0)); err != nil {
+		fmt.Fprintln(os.Stderr, "benchdata:", err)
+		os.Exit(1)
+	}
+}
+
+func trees(dir string) error {
 	src := rand.NewChaCha8([32]byte{'b', 'e', 'n', 'c', 'h'})
 	for i, bytes := range []int{107_000_000, 70_000_000, 40_000_000} {
-		if err := tree(filepath.Join(os.Args[1], string(rune('a'+i))), bytes, src); err != nil {
-			fmt.Fprintln(os.Stderr, "benchdata:", err)
-			os.Exit(1)
+		if err := tree(filepath.Join(dir, string(rune('a'+i))), bytes, src); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// small fills dir with files as sources of programs are: of some lines each.
+func small(dir string, files int) error {
+	for n := range files {
+		sub := filepath.Join(dir, fmt.Sprintf("module%02d", n/1000), fmt.Sprintf("part%d", n/100%10))
+		if n%100 == 0 {
+			if err := os.MkdirAll(sub, 0o755); err != nil {
+				return err
+			}
+		}
+		text := strings.Repeat(fmt.Sprintf("a line of file %d\n", n), 1+n%40)
+		if err := os.WriteFile(filepath.Join(sub, fmt.Sprintf("file%02d.txt", n%100)), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tree fills dir with files of sizes as programs have them: many small, few
