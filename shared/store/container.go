@@ -264,23 +264,21 @@ func (s *Store) RenameContainer(id, name string) error {
 }
 
 // RemoveContainer unmounts and removes the container, its layer and its data.
-// What fails, as on a full disk, may have gone in part: the next command
-// finishes it.
+// What fails, as on a full disk, may have gone in part: the claim stays, and the
+// next command finishes it. This process can't: the library takes for gone what
+// it could not strike off its list.
 func (s *Store) RemoveContainer(id string) error {
 	_, err := s.lib.Container(id)
 	if err == nil {
 		err = s.claim(id + removal)
 	}
 	if err == nil {
-		if err = s.lib.DeleteContainer(id); err != nil {
-			s.abandon(id + removal)
-		} else {
-			s.release(id + removal)
-		}
+		err = s.lib.DeleteContainer(id)
 	}
 	if err != nil {
 		return fmt.Errorf("remove container %q: %w", id, classify(err))
 	}
+	s.release(id + removal)
 	return nil
 }
 

@@ -125,8 +125,8 @@ func (s *Store) discountLayers() {
 }
 
 // claimRemoval lists the image's layers in a claim, until end is called. If the
-// image is gone by then and its layers may not be, they are left to the next
-// command.
+// image is gone by then and its layers may not be, the claim stays for the next
+// command to finish, as in RemoveContainer.
 func (s *Store) claimRemoval(image string) (end func(removed bool), err error) {
 	i, err := s.lib.Image(image)
 	if err != nil {
@@ -151,9 +151,7 @@ func (s *Store) claimRemoval(image string) (end func(removed bool), err error) {
 		return nil, err
 	}
 	return func(removed bool) {
-		if !removed && !s.lib.Exists(i.ID) {
-			s.abandon(name)
-		} else {
+		if removed || s.lib.Exists(i.ID) {
 			s.release(name)
 		}
 	}, nil

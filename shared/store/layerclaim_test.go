@@ -209,6 +209,7 @@ func TestFailedRemovalOfAnImageIsFinished(t *testing.T) {
 			t.Fatal("removed where the list can't be written")
 		}
 	})
+	end(s)
 	other := rebooted(t, s) // the library reads its lists again
 	if images, err := other.Images(); err != nil || len(images) != 0 {
 		t.Fatalf("images %v, %v: this shows nothing", images, err)
