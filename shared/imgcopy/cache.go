@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -58,28 +59,47 @@ func (c *cache) load() {
 		return
 	}
 	defer f.Close()
-	c.lines, _ = io.ReadAll(io.LimitReader(f, 2*maxCacheSize))
+	fi, err := f.Stat()
+	if err != nil {
+		return
+	}
+	c.lines = make([]byte, min(fi.Size(), 2*maxCacheSize))
+	n, _ := io.ReadFull(f, c.lines)
+	c.lines = c.lines[:n]
 }
 
+// needleSize is how much of a digest is looked for: longer needles take
+// bytes.Index several times as long, and these rarely find a wrong line.
+const needleSize = 32
+
 // last gives the last line that has the digest and fits.
-func (c *cache) last(d digest.Digest, fits func(known) bool) (found known, ok bool) {
+func (c *cache) last(d digest.Digest, fits func(known) bool) (known, bool) {
+	if d.Validate() != nil {
+		return known{}, false
+	}
 	c.once.Do(c.load)
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	needle := []byte(`"` + d.String() + `"`)
-	for rest := c.lines; ; {
-		at := bytes.Index(rest, needle)
+	lines := c.lines // what is added later is behind these
+	c.mu.Unlock()
+	needle := []byte(d.Encoded()[:needleSize])
+	var hits []int
+	for from := 0; ; {
+		at := bytes.Index(lines[from:], needle)
 		if at < 0 {
-			return found, ok
+			break
 		}
-		begin := bytes.LastIndexByte(rest[:at], '\n') + 1
-		line, after, _ := bytes.Cut(rest[begin:], []byte{'\n'})
-		rest = after
+		hits = append(hits, from+at)
+		from += at + needleSize
+	}
+	for _, at := range slices.Backward(hits) {
+		begin := bytes.LastIndexByte(lines[:at], '\n') + 1
+		line, _, _ := bytes.Cut(lines[begin:], []byte{'\n'})
 		var k known
-		if json.Unmarshal(line, &k) == nil && k.Digest.Validate() == nil && fits(k) {
-			found, ok = k, true
+		if json.Unmarshal(line, &k) == nil && fits(k) && k.Digest.Validate() == nil {
+			return k, true
 		}
 	}
+	return known{}, false
 }
 
 // place is the repository of the registry where the blob was seen last, or "".
