@@ -132,7 +132,7 @@ func (e *Engine) commitDoc(c *container.Config, req *CommitRequest) (*v1.ConfigF
 			}
 		}
 	}
-	for _, port := range c.ExposedPorts {
+	for _, port := range exposedPorts(c) {
 		put(&conf.ExposedPorts, port, struct{}{})
 	}
 	if len(req.Config) > 0 {

@@ -125,9 +125,19 @@ func portInfo(ports []network.PortMapping) map[string][]HostPort {
 	return all
 }
 
+// exposedPorts are the exposed ports, one by one.
+func exposedPorts(c *container.Config) []string {
+	exposed, _ := network.ParseExposed(c.ExposedPorts) // they were read before
+	var all []string
+	for _, p := range exposed {
+		all = append(all, p.Each()...)
+	}
+	return all
+}
+
 func (e *Engine) networkInfo(c *container.Config) *NetworkInfo {
 	info := &NetworkInfo{Ports: portInfo(c.Published())}
-	for _, p := range c.ExposedPorts {
+	for _, p := range exposedPorts(c) {
 		if _, ok := info.Ports[p]; !ok {
 			info.Ports[p] = nil
 		}
@@ -198,11 +208,13 @@ func (e *Engine) configInfo(c *container.Config) *ConfigInfo {
 			info.Secrets = append(info.Secrets, SecretMountInfo{s.Name, s.ID, s.UID, s.GID, s.Mode})
 		}
 	}
-	for _, p := range c.ExposedPorts {
-		if info.ExposedPorts == nil {
-			info.ExposedPorts = map[string]struct{}{}
+	for _, p := range exposedPorts(c) {
+		put(&info.ExposedPorts, p, struct{}{})
+	}
+	for _, published := range c.Network.Ports {
+		for _, p := range published.Each() {
+			put(&info.ExposedPorts, p, struct{}{})
 		}
-		info.ExposedPorts[p] = struct{}{}
 	}
 	return info
 }

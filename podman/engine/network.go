@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -78,24 +79,18 @@ func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.C
 	if err != nil {
 		return err
 	}
-	for port := range image.ExposedPorts {
-		c.ExposedPorts = append(c.ExposedPorts, port)
+	if ports, err = network.MergePorts(ports); err != nil {
+		return err
 	}
-	for _, port := range req.Expose {
-		if _, err := network.ParsePorts([]string{port}); err != nil || strings.Contains(port, ":") {
-			return errdef.Newf(errdef.ErrInvalid, "invalid range format for --expose: %q: want PORT[-PORT][/PROTOCOL]", port)
-		}
-		if !strings.Contains(port, "/") {
-			port += "/tcp"
-		}
-		c.ExposedPorts = append(c.ExposedPorts, port)
+	exposed, err := network.ParseExposed(append(slices.Sorted(maps.Keys(image.ExposedPorts)), req.Expose...))
+	if err != nil {
+		return err
+	}
+	for _, p := range exposed {
+		c.ExposedPorts = append(c.ExposedPorts, p.Exposed())
 	}
 	if req.PublishAll {
-		all, err := network.ParsePorts(c.ExposedPorts)
-		if err != nil {
-			return err
-		}
-		ports = append(ports, all...)
+		ports = append(ports, network.Unpublished(exposed, ports)...)
 	}
 	if n.Ports, err = network.ChooseHostPorts(ports); err != nil {
 		return err

@@ -39,6 +39,9 @@ func parsePort(spec string) (PortMapping, error) {
 		case "":
 			return p, fmt.Errorf("must provide a non-empty protocol to publish")
 		default:
+			if strings.Contains(proto, "/") {
+				return p, fmt.Errorf("invalid port format - protocol can only be specified once")
+			}
 			return p, fmt.Errorf("unrecognized protocol %q in port mapping", proto)
 		}
 	}
@@ -53,13 +56,14 @@ func parsePort(spec string) (PortMapping, error) {
 		spec = "x" + rest
 	}
 	parts := strings.Split(spec, ":")
+	if p.HostIP != "" && len(parts) == 2 {
+		return p, fmt.Errorf("invalid port format - must provide host and destination port if specifying an IP")
+	}
 	host, container := "", parts[len(parts)-1]
 	switch len(parts) {
 	case 1:
 	case 2:
-		if host = parts[0]; p.HostIP != "" {
-			host = ""
-		}
+		host = parts[0]
 	case 3:
 		if host = parts[1]; p.HostIP == "" {
 			p.HostIP = parts[0]

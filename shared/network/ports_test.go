@@ -48,6 +48,8 @@ func TestParsePortsRefused(t *testing.T) {
 		"80-79":           `parsing container port: the end port of a range must be higher than the start port - 79 is not higher than 80`,
 		"-80":             `parsing container port: port numbers cannot be negative`,
 		"80-":             `parsing container port: must provide ending number for port range`,
+		"[::1]:80":        `invalid port format - must provide host and destination port if specifying an IP`,
+		"80:80/tcp/udp":   `invalid port format - protocol can only be specified once`,
 		"1-2-3:80":        `parsing host port: invalid port format - port ranges are formatted as startPort-stopPort`,
 		"0:80":            `parsing host port: port numbers must be between 1 and 65535 (inclusive), got 0`,
 	} {

@@ -3,6 +3,7 @@ package container
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/podsuite/podsuite/podman/engine"
@@ -84,12 +85,15 @@ func (r psRow) entry(ns bool) psEntry {
 	for _, p := range c.Ports {
 		e.Ports = append(e.Ports, portEntry{p.HostIP, p.ContainerPort, p.HostPort, max(p.Range, 1), p.Protocol})
 	}
-	for _, p := range c.Exposed {
-		port, protocol, _ := strings.Cut(p, "/")
-		if e.ExposedPorts == nil {
-			e.ExposedPorts = map[string][]string{}
+	exposed, _ := network.ParseExposed(c.Exposed) // they were read before
+	for _, ports := range exposed {
+		for _, p := range ports.Each() {
+			port, protocol, _ := strings.Cut(p, "/")
+			if e.ExposedPorts == nil {
+				e.ExposedPorts = map[string][]string{}
+			}
+			e.ExposedPorts[port] = append(e.ExposedPorts[port], protocol)
 		}
-		e.ExposedPorts[port] = append(e.ExposedPorts[port], protocol)
 	}
 	if r.sized {
 		e.Size = &psSize{r.size.Root, r.size.Changes}
@@ -107,22 +111,35 @@ func orEmpty(s []string) []string {
 	return s
 }
 
-// portsText is the PORTS column: "0.0.0.0:8080->80/tcp".
-func portsText(ports []network.PortMapping) string {
-	text := ""
-	for i, p := range ports {
-		if i > 0 {
-			text += ", "
+// portsText is the PORTS column: "0.0.0.0:8080->80/tcp", and "90/tcp" of what is
+// exposed only.
+func portsText(ports []network.PortMapping, exposed []string) string {
+	var all []string
+	for i := 0; i < len(ports); i++ {
+		p := ports[i]
+		p.Range = max(p.Range, 1)
+		for i+1 < len(ports) && p.Before(ports[i+1]) {
+			i++
+			p.Range += max(ports[i].Range, 1)
 		}
 		host := p.HostIP
 		if host == "" {
 			host = "0.0.0.0"
 		}
+		from := strconv.Itoa(int(p.HostPort))
 		if p.Range > 1 {
-			text += fmt.Sprintf("%s:%d-%d->%d-%d/%s", host, p.HostPort, p.HostPort+p.Range-1, p.ContainerPort, p.ContainerPort+p.Range-1, p.Protocol)
-			continue
+			from = fmt.Sprintf("%d-%d", p.HostPort, p.HostPort+p.Range-1)
 		}
-		text += fmt.Sprintf("%s:%d->%d/%s", host, p.HostPort, p.ContainerPort, p.Protocol)
+		all = append(all, host+":"+from+"->"+p.Exposed())
 	}
-	return text
+	if len(exposed) == 0 {
+		return strings.Join(all, ", ")
+	}
+	read, _ := network.ParseExposed(exposed) // they were read before
+	for _, p := range read {
+		if len(network.Unpublished([]network.PortMapping{p}, ports)) > 0 {
+			all = append(all, p.Exposed())
+		}
+	}
+	return strings.Join(all, ", ")
 }

@@ -47,7 +47,7 @@ func (r psRow) CreatedAt() string {
 }
 func (r psRow) CreatedHuman() string { return cliout.Ago(r.c.CreatedTime()) }
 func (r psRow) RunningFor() string   { return r.CreatedHuman() }
-func (r psRow) Ports() string        { return portsText(r.c.Ports) }
+func (r psRow) Ports() string        { return portsText(r.c.Ports, r.c.Exposed) }
 func (r psRow) Command() string {
 	text := strings.Join(r.c.Summary.Command, " ")
 	if !r.whole && len([]rune(text)) > 17 {
