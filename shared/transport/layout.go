@@ -41,6 +41,19 @@ func (y layout) blobPath(d digest.Digest) string {
 	return filepath.Join(y.blobs, d.Algorithm().String(), d.Encoded())
 }
 
+// lock keeps others from changing the index, until it is closed.
+func (y layout) lock() (*os.File, error) {
+	f, err := os.Open(y.path)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %q: %w", y.path, err)
+	}
+	return f, nil
+}
+
 // layoutSource is one image of a layout.
 type layoutSource struct {
 	layout
@@ -66,22 +79,31 @@ func chooseEntry(index []byte, l Ref) (v1.Descriptor, error) {
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
+	at, err := entryOf(x, l)
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	return x.Manifests[at], nil
+}
+
+// entryOf tells which of the index's entries the reference names.
+func entryOf(x *v1.IndexManifest, l Ref) (int, error) {
 	switch {
 	case l.Index >= len(x.Manifests):
-		return v1.Descriptor{}, errdef.Newf(errdef.ErrNotFound, "index %d is too large, only %d entries available", l.Index, len(x.Manifests))
+		return 0, errdef.Newf(errdef.ErrNotFound, "index %d is too large, only %d entries available", l.Index, len(x.Manifests))
 	case l.Index >= 0:
-		return x.Manifests[l.Index], nil
+		return l.Index, nil
 	case l.Image == "" && len(x.Manifests) == 1:
-		return x.Manifests[0], nil
+		return 0, nil
 	case l.Image == "":
-		return v1.Descriptor{}, errdef.Newf(errdef.ErrInvalid, "more than one image in oci, choose an image")
+		return 0, errdef.Newf(errdef.ErrInvalid, "more than one image in oci, choose an image")
 	}
-	for _, d := range x.Manifests {
+	for i, d := range x.Manifests {
 		if d.Annotations[refNameKey] == l.Image {
-			return d, nil
+			return i, nil
 		}
 	}
-	return v1.Descriptor{}, errdef.Newf(errdef.ErrNotFound, "no descriptor found for reference %q", l.Image)
+	return 0, errdef.Newf(errdef.ErrNotFound, "no descriptor found for reference %q", l.Image)
 }
 
 func (s *layoutSource) Manifest(_ context.Context, d digest.Digest) (Manifest, error) {
@@ -156,14 +178,11 @@ func (d *layoutDestination) PutManifest(_ context.Context, m Manifest, instance 
 // Commit enters the image into the index; the lock keeps entries that others
 // make at the same time.
 func (d *layoutDestination) Commit(context.Context) error {
-	lock, err := os.Open(d.path)
+	lock, err := d.lock()
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return fmt.Errorf("lock %q: %w", d.path, err)
-	}
 	old, err := readManifestFile(filepath.Join(d.path, indexFile))
 	if err != nil && !os.IsNotExist(err) {
 		return err

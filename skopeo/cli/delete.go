@@ -20,9 +20,11 @@ func newDelete(g *global) *cobra.Command {
 		Long: `Delete an "IMAGE_NAME" from a transport
 
 Supported transports:
-containers-storage, docker
+containers-storage, docker, oci
 
-A registry forgets every tag of the image; it may free the space later.`,
+A registry forgets every tag of the image; it may free the space later. An OCI
+layout loses the blobs that none of its other images has, unless they lie in a
+shared directory.`,
 		Example: "skopeo delete docker://registry.example.com/app:v1",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -60,6 +62,21 @@ func deleteImage(cmd *cobra.Command, l ref.Location, o transport.Options) error 
 		return client.DeleteManifest(cmd.Context(), l.Name.Identifier())
 	case ref.ContainersStorage:
 		return transport.DeleteStored(l, o)
+	case ref.OCI:
+		return transport.DeleteLayout(l, o)
 	}
-	return invalid("Deleting images not implemented for %s: images", l.Transport)
+	return invalid("Deleting images not implemented for %s: images%s", l.Transport, otherWay(l))
+}
+
+// otherWay is how to be rid of an image that cannot be deleted here.
+func otherWay(l ref.Location) string {
+	switch l.Transport {
+	case ref.Dir:
+		return fmt.Sprintf(" (the directory is the image: remove %q)", l.Path)
+	case ref.OCIArchive, ref.DockerArchive, ref.Tarball:
+		return fmt.Sprintf(" (archives are not changed: remove %q)", l.Path)
+	case ref.DockerDaemon:
+		return " (docker rmi does it)"
+	}
+	return ""
 }
