@@ -27,6 +27,7 @@ func (c *Client) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, int6
 // the error is errdef.ErrUnsupported.
 func (c *Client) BlobFrom(ctx context.Context, d digest.Digest, from int64) (io.ReadCloser, int64, error) {
 	b := &blobReader{ctx: ctx, c: c, d: d, at: from, last: from}
+	b.connect = func(conn context.Context, at int64) (*http.Response, error) { return c.openBlob(conn, d, at) }
 	resp, err := b.open()
 	if err != nil {
 		return nil, 0, wrap(err, "reading blob %s", d)
@@ -68,6 +69,8 @@ type blobReader struct {
 	at   int64 // read so far
 	last int64 // at, when it was last reconnected
 	dry  int   // reconnects in a row that brought nothing
+	// connect asks for what comes at the place.
+	connect func(conn context.Context, at int64) (*http.Response, error)
 
 	// Of the connection: it is given up when the timer runs out.
 	conn   context.Context //nolint:containedctx // as ctx
@@ -78,7 +81,7 @@ type blobReader struct {
 // open connects, for what is not read yet.
 func (b *blobReader) open() (*http.Response, error) {
 	conn, cancel := context.WithCancelCause(b.ctx)
-	resp, err := b.c.openBlob(conn, b.d, b.at)
+	resp, err := b.connect(conn, b.at)
 	if err != nil {
 		cancel(nil)
 		return nil, err

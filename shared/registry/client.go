@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/podsuite/podsuite/shared/auth"
@@ -55,6 +56,7 @@ type Client struct {
 	cfg      *config.Config
 	http     *http.Client
 	stall    time.Duration // a download that brings nothing for so long is broken
+	oneRange atomic.Bool   // the server doesn't send several ranges of a blob at once
 
 	mu     sync.Mutex
 	pinged bool
