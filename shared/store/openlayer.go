@@ -80,37 +80,44 @@ func spool(r io.Reader) (io.ReadCloser, error) {
 // assemble reads the layer from its files. It returns nothing, and no error,
 // for one that isn't a plain tree of files of this store that came from a tar.
 func (s *Store) assemble(id string) (io.ReadCloser, error) {
-	if s.Driver() != "overlay" {
-		return nil, nil
-	}
-	l, err := s.lib.Layer(id)
-	if err != nil {
+	root, split, err := s.parts(id)
+	if root == nil || err != nil {
 		return nil, err
-	}
-	if l.UncompressedDigest == "" || l.UncompressedDigest.Algorithm() != digest.SHA256 {
-		return nil, nil
-	}
-	tree, err := s.lib.DifferTarget(l.ID)
-	if err != nil {
-		return nil, nil // in an additional store
-	}
-	if _, err := os.Lstat(filepath.Join(filepath.Dir(tree), "composefs-data")); err == nil {
-		return nil, nil
-	}
-	split, err := os.Open(filepath.Join(s.imageRoot(), s.Driver()+"-layers", l.ID+".tar-split.gz"))
-	if err != nil {
-		return nil, nil
-	}
-	a := &assembled{split: split}
-	if a.root, err = os.Open(tree); err != nil {
-		return nil, firstOf(err, split.Close())
 	}
 	z, err := gzip.NewReader(split)
 	if err != nil {
-		return nil, firstOf(err, a.root.Close(), split.Close())
+		return nil, firstOf(err, root.Close(), split.Close())
 	}
-	a.Assembler = unpack.NewAssembler(a.root, z)
-	return a, nil
+	return &assembled{Assembler: unpack.NewAssembler(root, z), root: root, split: split}, nil
+}
+
+// parts opens a layer's files and its tar-split, compressed. They are nil for one
+// that isn't a plain tree of files of this store that came from a tar.
+func (s *Store) parts(id string) (root, split *os.File, err error) {
+	if s.Driver() != "overlay" {
+		return nil, nil, nil
+	}
+	l, err := s.lib.Layer(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if l.UncompressedDigest == "" || l.UncompressedDigest.Algorithm() != digest.SHA256 {
+		return nil, nil, nil
+	}
+	tree, err := s.lib.DifferTarget(l.ID)
+	if err != nil {
+		return nil, nil, nil // in an additional store
+	}
+	if _, err := os.Lstat(filepath.Join(filepath.Dir(tree), "composefs-data")); err == nil {
+		return nil, nil, nil
+	}
+	if split, err = os.Open(filepath.Join(s.imageRoot(), s.Driver()+"-layers", l.ID+".tar-split.gz")); err != nil {
+		return nil, nil, nil
+	}
+	if root, err = os.Open(tree); err != nil {
+		return nil, nil, firstOf(err, split.Close())
+	}
+	return root, split, nil
 }
 
 // imageRoot is where the layers of images are.

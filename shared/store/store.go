@@ -66,6 +66,7 @@ type Store struct {
 	prune sync.Once // of staging directories and partial blobs that were left behind
 
 	partials atomic.Int64 // bytes of the partial blobs that this process has open
+	planning sync.Mutex   // of recipes, one at a time: each takes memory
 
 	claiming sync.Mutex
 	claims   map[string]*os.File // by the file's name, locked

@@ -2,7 +2,9 @@ package unpack
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
@@ -10,6 +12,8 @@ import (
 	"path"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/vbatts/tar-split/tar/storage"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 )
@@ -118,4 +122,85 @@ func (s *splitter) end(payload []byte) error {
 	s.pos++
 	_, err := s.w.Write(s.line)
 	return err
+}
+
+// maxSplitLine bounds an entry of a tar-split that may be hostile: a piece of
+// padding is the largest, a megabyte.
+const maxSplitLine = 4 << 20
+
+// Split reads a tar-split, an entry a line.
+type Split struct{ lines *bufio.Scanner }
+
+// NewSplit reads what r has, uncompressed.
+func NewSplit(r io.Reader) *Split {
+	s := &Split{lines: bufio.NewScanner(r)}
+	s.lines.Buffer(make([]byte, 64<<10), maxSplitLine)
+	return s
+}
+
+// Next gives the next entry, and io.EOF after the last.
+func (s *Split) Next() (*storage.Entry, error) {
+	if !s.lines.Scan() {
+		return nil, s.end()
+	}
+	e := &storage.Entry{}
+	if err := json.Unmarshal(s.lines.Bytes(), e); err != nil {
+		return nil, errdef.Newf(errdef.ErrInvalid, "read tar-split: %w", err)
+	}
+	return e, nil
+}
+
+func (s *Split) end() error {
+	err := s.lines.Err()
+	switch err {
+	case nil:
+		return io.EOF
+	case bufio.ErrTooLong:
+		return errdef.Newf(errdef.ErrInvalid, "read tar-split: an entry is larger than %d bytes", maxSplitLine)
+	}
+	return Classify(err)
+}
+
+// File is what a tar-split says of a file that isn't empty.
+type File struct {
+	Name string
+	Content
+}
+
+// Content tells apart what files hold, unless somebody wants it not to: who
+// relies on it must find out.
+type Content struct {
+	Size int64
+	CRC  uint64
+}
+
+// NextFile gives the next file that isn't empty, and io.EOF after the last.
+// between is the number of the tar's bytes before it, or at its end, that are in
+// no file.
+func (s *Split) NextFile() (f File, between int64, err error) {
+	for s.lines.Scan() {
+		line := s.lines.Bytes()
+		if rest, ok := bytes.CutPrefix(line, []byte(`{"type":2,"payload":"`)); ok {
+			if end := bytes.IndexByte(rest, '"'); end >= 0 {
+				between += int64(base64.StdEncoding.DecodedLen(end))
+				continue
+			}
+		}
+		var e storage.Entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			return f, 0, errdef.Newf(errdef.ErrInvalid, "read tar-split: %w", err)
+		}
+		if e.Type != storage.FileType {
+			between += int64(len(e.Payload))
+			continue
+		}
+		if e.Size == 0 {
+			continue
+		}
+		if e.Size < 0 || len(e.Payload) != 8 {
+			return f, 0, errdef.Newf(errdef.ErrInvalid, "read tar-split: file %q has the size %d and a checksum of %d bytes", e.GetName(), e.Size, len(e.Payload))
+		}
+		return File{e.GetName(), Content{e.Size, binary.BigEndian.Uint64(e.Payload)}}, between, nil
+	}
+	return f, between, s.end()
 }

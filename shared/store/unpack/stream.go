@@ -23,9 +23,9 @@ const (
 	chunkSize = 512 << 10
 	// chunks is how many chunks each stage may be ahead of the next.
 	chunks = 4
-	// maxWindow is the largest zstd window, which the stream chooses, and so
+	// MaxWindow is the largest zstd window, which the stream chooses, and so
 	// the memory that decoding it takes. It is what the zstd command takes.
-	maxWindow = 128 << 20
+	MaxWindow = 128 << 20
 )
 
 // Stream reads a layer, plain or compressed, as an uncompressed tar, and hashes
@@ -67,7 +67,7 @@ func (s *Stream) open(ctx context.Context) error {
 		z, err = gzip.NewReader(head)
 	case hasMagic(magic, "\x28\xb5\x2f\xfd"):
 		var dec *zstd.Decoder
-		dec, err = zstd.NewReader(head, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		dec, err = zstd.NewReader(head, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(MaxWindow))
 		z = dec // with one goroutine it has nothing to close
 	case hasMagic(magic, "BZh"):
 		z = bzip2.NewReader(head)
