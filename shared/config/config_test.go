@@ -160,7 +160,7 @@ func TestStorage(t *testing.T) {
 	files := map[string]string{"etc/containers/storage.conf": "[storage]\ndriver='overlay'\ngraphroot='/g'\nrunroot='/r'\n" +
 		"rootless_storage_path='/s/$UID'\n[storage.options]\nadditionalimagestores=['/i']\nadditionallayerstores=['/l']\ndisable-volatile=true\n[storage.options.overlay]\nmountopt='nodev'\n"}
 	s := load(t, tree(t, 0, nil, files)).Storage
-	want := Storage{Driver: "overlay", GraphRoot: "/g", RunRoot: "/r", AlwaysSynced: true,
+	want := Storage{Driver: "overlay", GraphRoot: "/g", RunRoot: "/r", AlwaysSynced: true, Pull: PullOptions{InParts: true},
 		DriverOptions: []string{"overlay.mountopt=nodev", "overlay.imagestore=/i", "overlay.additionallayerstore=/l"}}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("root: %+v", s)
@@ -178,6 +178,10 @@ func TestStorage(t *testing.T) {
 	files["etc/containers/storage.conf"] = "[storage]\ndriver_priority=['btrfs','vfs','overlay']\n"
 	if s = load(t, tree(t, 0, nil, files)).Storage; s.Driver != "vfs" {
 		t.Errorf("by priority: %+v", s)
+	}
+	files["etc/containers/storage.conf"] = "[storage.options]\npull_options={enable_partial_images='false', use_hard_links='false', ostree_repos='', convert_images='false'}\n"
+	if p := load(t, tree(t, 0, nil, files)).Storage.Pull; p.InParts || p.Check() != nil {
+		t.Errorf("pull options: %+v, %v", p, p.Check())
 	}
 	files["etc/containers/storage.conf"] = "[storage]\ndriver_priority=['btrfs']\n"
 	if _, err := Load(tree(t, 0, nil, files)); err == nil || !strings.Contains(err.Error(), "neither overlay nor vfs") {

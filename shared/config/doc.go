@@ -8,7 +8,7 @@
 //     CONTAINERS_REGISTRIES_CONF.
 //
 // A key that means something here has a field, so that a value of the wrong type
-// is refused wherever it stands; any other, such as storage.options.pull_options,
+// is refused wherever it stands; any other, such as storage.options.zfs.fsname,
 // is passed over, as unknown ones are by every tool that shares these files, and
 // listed in Config.UnknownKeys.
 // Nothing is kept in globals: what a process loads is what it gets.

@@ -23,6 +23,24 @@ type Storage struct {
 	// Of user namespaces whose IDs are chosen; 0 and "" are the store's defaults.
 	AutoUser                 string
 	AutoMinSize, AutoMaxSize uint32
+
+	Pull PullOptions
+}
+
+// PullOptions say how layers come into the store.
+type PullOptions struct {
+	InParts bool // those in zstd:chunked form: only what isn't here
+
+	file, asked string // what was asked for that can't be
+}
+
+// Check refuses what a pull can't do: files are copied and verified, not linked or
+// taken as somebody says they are.
+func (p PullOptions) Check() error {
+	if p.asked == "" {
+		return nil
+	}
+	return errdef.Newf(errdef.ErrUnsupported, "storage.options.pull_options.%s is not supported: remove it from %q", p.asked, p.file)
 }
 
 // storageFile is the shape of storage.conf.
@@ -56,6 +74,34 @@ type storageOptions struct {
 	AutoUser              string       `toml:"root-auto-userns-user"`
 	AutoMinSize           uint32       `toml:"auto-userns-min-size"`
 	AutoMaxSize           uint32       `toml:"auto-userns-max-size"`
+	Pull                  pullOptions  `toml:"pull_options"`
+}
+
+type pullOptions struct {
+	InParts       bool   `toml:"enable_partial_images"`
+	HardLinks     bool   `toml:"use_hard_links"`
+	OSTreeRepos   string `toml:"ostree_repos"`
+	Convert       bool   `toml:"convert_images"`
+	Unpredictable bool   `toml:"insecure_allow_unpredictable_image_contents"`
+}
+
+// plain gives the options without what can't be.
+func (o pullOptions) plain(file string) PullOptions {
+	p := PullOptions{InParts: o.InParts}
+	switch {
+	case o.HardLinks:
+		p.asked = "use_hard_links"
+	case o.OSTreeRepos != "":
+		p.asked = "ostree_repos"
+	case o.Convert:
+		p.asked = "convert_images"
+	case o.Unpredictable:
+		p.asked = "insecure_allow_unpredictable_image_contents"
+	default:
+		return p
+	}
+	p.file = file
+	return p
 }
 
 type driverOption struct {
@@ -74,7 +120,8 @@ type driverOption struct {
 // stands alone; the system's gives an ordinary user its driver and options,
 // never its directories.
 func (c *Config) loadStorage() error {
-	var f storageFile
+	f := storageFile{}
+	f.Storage.Options.Pull.InParts = true
 	path, own := c.storageFile()
 	raw, err := readTOML(path)
 	if err != nil {
@@ -88,7 +135,7 @@ func (c *Config) loadStorage() error {
 	s := &c.Storage
 	s.Driver, s.TransientStore = f.Storage.Driver, f.Storage.TransientStore
 	o := &f.Storage.Options
-	s.AlwaysSynced = o.DisableVolatile
+	s.AlwaysSynced, s.Pull = o.DisableVolatile, o.Pull.plain(path)
 	s.AutoUser, s.AutoMinSize, s.AutoMaxSize = o.AutoUser, o.AutoMinSize, o.AutoMaxSize
 	s.GraphRoot, s.RunRoot, s.ImageStore = f.Storage.GraphRoot, f.Storage.RunRoot, f.Storage.ImageStore
 	if s.ImageStore == "" {

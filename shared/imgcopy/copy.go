@@ -111,6 +111,9 @@ func (c *copier) run(ctx context.Context) (Result, error) {
 	}
 	var m transport.Manifest
 	err := c.compressible()
+	if _, stores := c.dst.(transport.Mixer); stores && err == nil {
+		err = c.Destination.Config.Storage.Pull.Check()
+	}
 	if err == nil {
 		err = c.encryptable()
 	}

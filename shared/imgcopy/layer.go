@@ -108,7 +108,13 @@ func (c *copier) asItIs(ctx context.Context, d v1.Descriptor, bar cliout.Bar) (v
 		return d, err
 	}
 	kept := c.keep(dg, d.Size)
-	r, size, err := c.openKept(ctx, dg, d.Size, kept)
+	if kept == nil || kept.before == 0 {
+		if done, err := c.inParts(ctx, d, bar); done || err != nil {
+			kept.drop()
+			return d, err
+		}
+	}
+	r, size, err := openKept(d.Size, kept, c.openFrom(ctx, dg))
 	if err != nil {
 		return d, err
 	}

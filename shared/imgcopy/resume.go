@@ -36,25 +36,35 @@ func (c *copier) keep(d digest.Digest, size int64) *kept {
 }
 
 // openKept opens the blob: what is kept of it, and then the rest of it from
-// the source.
-func (c *copier) openKept(ctx context.Context, d digest.Digest, size int64, k *kept) (io.ReadCloser, int64, error) {
+// where open has it.
+func openKept(size int64, k *kept, open func(from int64) (io.ReadCloser, int64, error)) (io.ReadCloser, int64, error) {
 	if k == nil {
-		return c.src.Blob(ctx, d)
+		return open(0)
 	}
 	if k.before == size {
 		return io.NopCloser(io.NewSectionReader(k, 0, size)), size, nil
 	}
-	r, got, err := c.src.(transport.Resumer).BlobFrom(ctx, d, k.before)
+	r, got, err := open(k.before)
 	if k.before > 0 && errors.Is(err, errdef.ErrUnsupported) {
 		k.Truncate()
 		k.before = 0
-		r, got, err = c.src.Blob(ctx, d)
+		r, got, err = open(0)
 	}
 	if err != nil {
 		k.Close()
 		return nil, 0, err
 	}
 	return &keeping{k: k, rest: r}, got, nil
+}
+
+// openFrom opens a blob of the source without its first bytes.
+func (c *copier) openFrom(ctx context.Context, d digest.Digest) func(from int64) (io.ReadCloser, int64, error) {
+	return func(from int64) (io.ReadCloser, int64, error) {
+		if from == 0 {
+			return c.src.Blob(ctx, d)
+		}
+		return c.src.(transport.Resumer).BlobFrom(ctx, d, from)
+	}
 }
 
 // keeping reads a blob of which the beginning is kept, and keeps the rest.
@@ -96,4 +106,11 @@ func (k *kept) settle(ctx context.Context, err error) (wrong bool) {
 	// Whatever the destination objects to is in what it was given.
 	k.Remove()
 	return k.before > 0
+}
+
+// drop forgets what is kept.
+func (k *kept) drop() {
+	if k != nil {
+		k.Remove()
+	}
 }

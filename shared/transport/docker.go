@@ -12,6 +12,7 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/podsuite/podsuite/shared/registry"
+	"github.com/podsuite/podsuite/shared/store"
 )
 
 // dockerSource is an image in a registry, or in the first mirror that has it.
@@ -113,6 +114,18 @@ func (s *dockerSource) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser
 func (s *dockerSource) BlobFrom(ctx context.Context, d digest.Digest, from int64) (io.ReadCloser, int64, error) {
 	return s.client.BlobFrom(ctx, d, from)
 }
+
+// BlobParts opens parts of a blob.
+func (s *dockerSource) BlobParts(ctx context.Context, d digest.Digest, size int64, parts []store.Span, from int64) (io.ReadCloser, error) {
+	ranges := make([]registry.Range, len(parts))
+	for i, p := range parts {
+		ranges[i] = registry.Range(p)
+	}
+	return s.client.BlobRanges(ctx, d, size, ranges, from)
+}
+
+// ManyParts tells whether the server sends many parts at once.
+func (s *dockerSource) ManyParts() bool { return s.client.ManyRanges() }
 
 func (s *dockerSource) Close() error {
 	s.client.Close()

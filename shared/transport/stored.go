@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -269,9 +270,13 @@ func (d *storedDestination) Put(ctx context.Context, c Content) error {
 		d.config = data
 		return err
 	}
-	blob := store.Blob{Digest: c.Digest, Size: c.Size}
+	return d.stage(ctx, c.Digest, store.Blob{Digest: c.Digest, Size: c.Size}, c.Reader)
+}
+
+// stage unpacks a layer with the digest in the manifest.
+func (d *storedDestination) stage(ctx context.Context, dg digest.Digest, blob store.Blob, r io.Reader) error {
 	for i, l := range d.layers {
-		if l != c.Digest || c.Digest == "" {
+		if l != dg || dg == "" {
 			continue
 		}
 		if blob.DiffID != "" && blob.DiffID != d.diffIDs[i] {
@@ -279,14 +284,30 @@ func (d *storedDestination) Put(ctx context.Context, c Content) error {
 		}
 		blob.DiffID = d.diffIDs[i]
 	}
-	staged, err := d.st.StageLayer(ctx, blob, c.Reader)
+	staged, err := d.st.StageLayer(ctx, blob, r)
 	if err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.staged[c.Digest] = staged
+	d.staged[dg] = staged
 	return nil
+}
+
+// HasAlike tells whether the store has images of the registry.
+func (d *storedDestination) HasAlike(name string) bool { return d.st.HasAlike(name) }
+
+// Recipe tells how a layer can be made of what the store has.
+func (d *storedDestination) Recipe(ctx context.Context, name string, size int64, at store.Chunked, toc, split []byte) (*store.Recipe, error) {
+	return d.st.Recipe(ctx, name, size, at, toc, split)
+}
+
+// PutTar takes a layer's tar, which nothing but its diff ID vouches for.
+func (d *storedDestination) PutTar(ctx context.Context, dg digest.Digest, tar io.Reader) error {
+	if !slices.Contains(d.layers, dg) {
+		return errdef.Newf(errdef.ErrInvalid, "the image has no layer %s", dg)
+	}
+	return d.stage(ctx, dg, store.Blob{Size: -1}, tar)
 }
 
 func (d *storedDestination) PutManifest(_ context.Context, m Manifest, instance bool) error {

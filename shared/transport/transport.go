@@ -96,6 +96,28 @@ type Resumer interface {
 	BlobFrom(ctx context.Context, d digest.Digest, from int64) (r io.ReadCloser, size int64, err error)
 }
 
+// Ranger is a Source of parts of blobs.
+type Ranger interface {
+	// BlobParts opens parts of a blob of the size as one stream, without its first
+	// bytes, as many as from says. They must be in ascending order. The class of the
+	// error is errdef.ErrUnsupported where that isn't possible.
+	BlobParts(ctx context.Context, d digest.Digest, size int64, parts []store.Span, from int64) (io.ReadCloser, error)
+	// ManyParts tells whether it takes about as long to get many parts as one.
+	ManyParts() bool
+}
+
+// Mixer is a Destination that can make a layer of what it has and parts of a
+// zstd:chunked blob.
+type Mixer interface {
+	// HasAlike tells whether it has images of the registry that the name is of.
+	HasAlike(name string) bool
+	// Recipe tells how, by the blob's contents; the image is at the source under the
+	// name.
+	Recipe(ctx context.Context, name string, size int64, at store.Chunked, toc, split []byte) (*store.Recipe, error)
+	// PutTar takes the tar of the layer with the digest, and verifies its diff ID.
+	PutTar(ctx context.Context, d digest.Digest, tar io.Reader) error
+}
+
 // Plain is a Destination that takes uncompressed layers only.
 type Plain interface {
 	PlainLayers()
