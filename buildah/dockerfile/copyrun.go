@@ -210,7 +210,7 @@ func ParseMount(text string) (Mount, error) {
 		return m, errdef.Newf(errdef.ErrInvalid, "type=secret needs an id")
 	}
 	if m.Target == "" && m.Env == "" {
-		m.Target = "/run/secrets/" + m.ID
+		m.Target = path.Join("/run/secrets", path.Clean("/"+m.ID)) // never beside it
 	}
 	return m, nil
 }
