@@ -43,7 +43,7 @@ type buildFlags struct {
 	times    TimeFlags
 	keys     cliflag.Decryption
 	sign     cliflag.Sign
-	refused  Refused
+	refused  cliflag.Refused
 
 	args, labels, annotations, env, contexts, secrets, ssh, platforms, tags      []string
 	layerLabels, argFiles, outputs, cacheFrom, cacheTo, runtimeFlags             []string
@@ -79,7 +79,7 @@ Containerfile nor Dockerfile is present.`,
 	o.retry.Bind(f)
 	o.times.Bind(f)
 	o.keys.Bind(f)
-	o.refused.Bind(f)
+	BindRefused(f, &o.refused)
 	o.sign.BindGPG(f)
 	BindPull(f, &o.req.Pull)
 	f.BoolVar(new(bool), "pull-always", false, "")

@@ -3,13 +3,8 @@ package buildcmd
 import (
 	"github.com/spf13/pflag"
 
-	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/cliflag"
 )
-
-// Refused are options that are known and not to be had, each with a reason.
-type Refused struct{ given []refusal }
-
-type refusal struct{ name, reason string }
 
 const (
 	noConfidential = "images for confidential workloads can't be made"
@@ -19,8 +14,9 @@ const (
 // NoUserns is why the options about user namespaces are refused.
 const NoUserns = "RUN uses the user namespace of the builder"
 
-// Bind declares them.
-func (r *Refused) Bind(f *pflag.FlagSet) {
+// BindRefused declares the options of builds and commits that are known and not
+// to be had.
+func BindRefused(f *pflag.FlagSet, r *cliflag.Refused) {
 	type option struct{ name, kind, usage, reason string }
 	options := []option{
 		{"cw", "options", "confidential workload options", noConfidential},
@@ -36,29 +32,4 @@ func (r *Refused) Bind(f *pflag.FlagSet) {
 	for _, o := range options {
 		r.Add(f, o.name, o.kind, o.usage, o.reason)
 	}
-}
-
-// Add declares one option of that type, which is refused for the reason.
-func (r *Refused) Add(f *pflag.FlagSet, name, kind, usage, reason string) {
-	f.Var(&refusedValue{r, name, kind, reason}, name, usage)
-}
-
-// Check is the error about the first refused option that was given.
-func (r *Refused) Check() error {
-	if len(r.given) == 0 {
-		return nil
-	}
-	return errdef.Newf(errdef.ErrUnsupported, "--%s is not supported: %s", r.given[0].name, r.given[0].reason)
-}
-
-type refusedValue struct {
-	to                 *Refused
-	name, kind, reason string
-}
-
-func (v *refusedValue) String() string { return "" }
-func (v *refusedValue) Type() string   { return v.kind }
-func (v *refusedValue) Set(string) error {
-	v.to.given = append(v.to.given, refusal{v.name, v.reason})
-	return nil
 }

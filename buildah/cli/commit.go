@@ -25,7 +25,7 @@ type commitFlags struct {
 	commit                            build.CommitRequest
 	registry                          cliflag.Registry
 	times                             buildcmd.TimeFlags
-	refused                           buildcmd.Refused
+	refused                           cliflag.Refused
 	sign                              cliflag.Sign
 	encryption                        cliflag.Encryption
 	push                              imgcopy.PushOptions // to where the image goes
@@ -55,7 +55,7 @@ on an image, the layers of that image.`,
 	f, r := cmd.Flags(), &o.work
 	o.registry.Bind(f)
 	o.times.Bind(f)
-	o.refused.Bind(f)
+	buildcmd.BindRefused(f, &o.refused)
 	o.sign.BindGPG(f)
 	o.encryption.Bind(f)
 	f.StringArrayVar(&r.AddFiles, "add-file", nil, "add contents of a file to the image at a specified path (`source:destination`)")

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/podsuite/podsuite/buildah/buildcmd"
+	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/complete"
 	"github.com/podsuite/podsuite/shared/config"
@@ -30,7 +31,7 @@ type app struct {
 	logLevel                                 string
 	registriesConf                           string
 	transient                                bool
-	refused                                  buildcmd.Refused
+	refused                                  cliflag.Refused
 }
 
 // NewRoot is the whole command tree.

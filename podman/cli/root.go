@@ -102,6 +102,9 @@ func NewRoot(args []string) *cobra.Command {
 		Short:   "Manage pods, containers and images",
 		Long:    "Manage pods, containers and images",
 		Version: Version,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return a.Begin(cmd)
+		},
 	}
 	root.SetVersionTemplate("podman version {{.Version}}\n")
 	a.Flags(root.PersistentFlags())

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/podsuite/podsuite/podman/engine/event"
@@ -26,9 +28,12 @@ type Engine struct {
 	// this store; the monitor cleans up with it.
 	Self []string
 
-	oneShot  bool
-	networks func() (*network.Manager, error)
-	events   *event.Log
+	oneShot bool
+	// runtimeFlags and debug are for external runtimes.
+	runtimeFlags []string
+	debug        bool
+	networks     func() (*network.Manager, error)
+	events       *event.Log
 	// cgroupManager is who makes control groups: cgroupfs or systemd.
 	cgroupManager func() string
 }
@@ -38,16 +43,23 @@ type Options struct {
 	Config           *config.Config
 	NetworkConfigDir string // "" = the default
 	Self             []string
-	OneShot          bool // the process carries out one command and ends
+	OneShot          bool     // the process carries out one command and ends
+	RuntimeFlags     []string // global options of the runtime, without dashes
+	LogLevel         string   // from which level on the libraries are heard; "" = not at all
 }
 
 // Open opens the store and makes an engine on it.
 func Open(o Options) (*Engine, error) {
 	s := o.Config.Storage
-	e := &Engine{Config: o.Config, Self: o.Self, oneShot: o.OneShot}
+	e := &Engine{Config: o.Config, Self: o.Self, oneShot: o.OneShot, runtimeFlags: o.RuntimeFlags, debug: o.LogLevel == "debug" || o.LogLevel == "trace"}
+	warn := func(msg string) { cliout.Warn(os.Stderr, "%s", msg) }
+	var log io.Writer
+	if o.LogLevel != "" {
+		log = os.Stderr
+	}
 	st, err := store.Open(store.Options{GraphRoot: s.GraphRoot, RunRoot: s.RunRoot, Driver: s.Driver,
 		DriverOptions: s.DriverOptions, ImageStore: s.ImageStore, TransientStore: s.TransientStore, AlwaysSynced: s.AlwaysSynced,
-		Warn:     func(msg string) { cliout.Warn(os.Stderr, "%s", msg) },
+		Warn: warn, Log: log, LogLevel: o.LogLevel,
 		AutoUser: s.AutoUser, AutoMinSize: s.AutoMinSize, AutoMaxSize: s.AutoMaxSize,
 		Healed: func(id string) { lock.Forget(e.runDir("locks"), id) }})
 	if err != nil {
@@ -100,7 +112,14 @@ func (e *Engine) runtimeDir() string { return e.runDir("runtime") }
 
 // runtime opens the runtime called name; "" is the configured default.
 func (e *Engine) runtime(name string) (runtime.Runtime, error) {
-	return runtime.Open(e.runtimePath(name), e.runtimeDir(), runtime.Options{SystemdCgroup: e.systemdCgroups(), NoKeyring: !e.Config.Containers.Keyring})
+	return runtime.Open(e.runtimePath(name), e.runtimeDir(), runtime.Options{SystemdCgroup: e.systemdCgroups(), NoKeyring: !e.Config.Containers.Keyring,
+		Flags: e.flagsOf(name), Debug: e.debug})
+}
+
+// flagsOf are the global options that a runtime gets: those of the command
+// line, and those that the configuration has for it.
+func (e *Engine) flagsOf(name string) []string {
+	return slices.Concat(e.Config.Engine.RuntimesFlags[name], e.runtimeFlags)
 }
 
 // runtimePath is the first program of the configuration's list for a runtime

@@ -277,7 +277,7 @@ func (e *Engine) connect(ctx context.Context, c *container.Config) error {
 // launchRequest tells the launcher what to start and where to record it.
 func (e *Engine) launchRequest(c *container.Config, held int, req *StartRequest) monitor.Request {
 	dir := e.Store.ContainerRunDir(c.ID)
-	r := monitor.Request{ID: c.ID, Bundle: dir, Runtime: e.runtimePath(c.Runtime), NoKeyring: !e.Config.Containers.Keyring, StateDir: e.runtimeDir(),
+	r := monitor.Request{ID: c.ID, Bundle: dir, Runtime: e.runtimePath(c.Runtime), Flags: e.flagsOf(c.Runtime), Debug: e.debug, NoKeyring: !e.Config.Containers.Keyring, StateDir: e.runtimeDir(),
 		Systemd: e.groupOptions(c).SystemdCgroup, NoCgroups: c.Cgroups == container.CgroupsDisabled, Group: e.monitorGroup(c),
 		Terminal: c.Terminal, Stdin: c.Stdin, State: filepath.Join(dir, stateFile), Held: held, CreateOnly: req.CreateOnly,
 		Exit: []string{filepath.Join(dir, exitFile), filepath.Join(e.Store.ContainerDir(c.ID), exitFile)},

@@ -3,6 +3,7 @@ package cliflag
 import (
 	"os"
 
+	"github.com/sirupsen/logrus"
 	"github.com/spf13/pflag"
 
 	"github.com/podsuite/podsuite/shared/auth"
@@ -85,6 +86,7 @@ func (r *Registry) AskingOptions() (registry.Options, error) {
 	if err == nil && o.Credentials != nil && o.Credentials.Password == "" {
 		o.Credentials.Password, err = login.ReadPassword(os.Stderr, os.Stdin)
 	}
+	o.Log = func(line string) { logrus.Debug(line) } // heard with --log-level=debug
 	return o, err
 }
 

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sirupsen/logrus"
 )
 
 // Log writes lines in the form that all three programs use for what is not a
@@ -35,5 +37,9 @@ func (l *Log) line(level, msg string, pairs ...string) {
 	io.WriteString(l.W, b.String()) //nolint:errcheck // a log that can't be written stops nothing
 }
 
-// Warn prints a warning.
-func Warn(w io.Writer, format string, args ...any) { (&Log{W: w}).Warn(fmt.Sprintf(format, args...)) }
+// Warn prints a warning, unless --log-level says that they are not wanted.
+func Warn(w io.Writer, format string, args ...any) {
+	if logrus.IsLevelEnabled(logrus.WarnLevel) {
+		(&Log{W: w}).Warn(fmt.Sprintf(format, args...))
+	}
+}

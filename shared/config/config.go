@@ -43,6 +43,9 @@ type Config struct {
 	Farms      Farms
 	PodmanSh   PodmanSh
 
+	// Files are the files of containers.conf that were read, in this order.
+	Files []string
+
 	// UnknownKeys says which keys of containers.conf and storage.conf mean
 	// nothing here. They are not errors: other versions may know them.
 	UnknownKeys []string

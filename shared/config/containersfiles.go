@@ -93,6 +93,9 @@ func (c *Config) loadContainers(modules []string) error {
 		if err != nil {
 			return err
 		}
+		if raw != nil {
+			c.Files = append(c.Files, f)
+		}
 		if err := l.apply(f, raw, &all); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/podsuite/podsuite/podman/engine"
+	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/runtime"
@@ -23,7 +24,17 @@ type App struct {
 	storageOpts, modules                     []string
 	hooksDirs, cdiDirs                       []string
 	runtime, cgroupManager, networkConfigDir string
+	volumePath, events, dockerConfig, out    string
+	runtimeFlags                             []string
+	transientStore                           bool
+	logLevel                                 logLevel
+	refused                                  cliflag.Refused
 }
+
+const (
+	noClient = "this is no client of a service"
+	noConmon = "the monitor is built in"
+)
 
 // Flags binds the global options.
 func (a *App) Flags(f *pflag.FlagSet) {
@@ -38,6 +49,54 @@ func (a *App) Flags(f *pflag.FlagSet) {
 	f.StringVar(&a.runtime, "runtime", "", "OCI runtime: builtin, or the name or path of a program such as crun or runc")
 	f.StringVar(&a.cgroupManager, "cgroup-manager", "", `Cgroup manager to use ("cgroupfs"|"systemd")`)
 	f.StringVar(&a.networkConfigDir, "network-config-dir", "", "Path of the configuration directory for networks")
+	f.StringVar(&a.volumePath, "volumepath", "", "Path to the volume directory in which volume data is stored")
+	f.StringVar(&a.events, "events-backend", "", `Events backend to use ("file"|"journald"|"none")`)
+	f.StringVar(&a.dockerConfig, "config", "", "Location of authentication config file")
+	f.StringVar(&a.out, "out", "", "Send output (stdout) from podman to a file")
+	f.StringArrayVar(&a.runtimeFlags, "runtime-flag", nil, "add global flags for the container runtime")
+	f.BoolVar(&a.transientStore, "transient-store", false, "Enable transient container storage")
+	f.Var(&a.logLevel, "log-level", "Log messages above specified level ("+levels+")")
+	a.bindRefused(f)
+}
+
+// bindRefused declares what is known and not to be had.
+func (a *App) bindRefused(f *pflag.FlagSet) {
+	add := a.refused.Add
+	add(f, "conmon", "string", "Path of the conmon binary", noConmon)
+	add(f, "network-cmd-path", "string", "Path to the command for configuring the network", "slirp4netns is not used")
+	add(f, "syslog", "bool", "Output logging information to syslog as well as the console", "messages go to standard error only")
+	add(f, "tmpdir", "string", "Path to the tmp directory for libpod state content", "what is true of this boot lies below --runroot")
+	add(f, "identity", "string", "path to SSH identity file", noClient)
+	add(f, "ssh", "string", "define the ssh mode", noClient)
+	add(f, "tls-ca", "string", "path to TLS certificate Authority PEM file for remote", noClient)
+	add(f, "tls-cert", "string", "path to TLS client certificate PEM file for remote", noClient)
+	add(f, "tls-key", "string", "path to TLS client certificate private key PEM file for remote", noClient)
+	add(f, "url", "string", "URL to access Podman service", noClient)
+	// Without their short forms: what is global here is every command's, and -c and -r are taken.
+	add(f, "connection", "string", "Connection to use for remote Podman service", noClient)
+	add(f, "remote", "bool", "Access remote Podman service", noClient)
+}
+
+// Begin is what comes before every command: the options that are not to be
+// had are refused, and the output goes where --out says.
+func (a *App) Begin(cmd *cobra.Command) error {
+	if err := a.refused.Check(); err != nil {
+		return err
+	}
+	if a.dockerConfig != "" {
+		if err := os.Setenv("DOCKER_CONFIG", a.dockerConfig); err != nil {
+			return fmt.Errorf("use --config %q: %w", a.dockerConfig, err)
+		}
+	}
+	if a.out == "" {
+		return nil
+	}
+	f, err := os.Create(a.out)
+	if err != nil {
+		return fmt.Errorf("send output to a file: %w", err)
+	}
+	cmd.Root().SetOut(f)
+	return nil
 }
 
 // Config loads the configuration, the global options put over it.
@@ -60,7 +119,8 @@ func (a *App) Config() (*config.Config, error) {
 		asked string
 		value *string
 	}{{a.root, &c.Storage.GraphRoot}, {a.runRoot, &c.Storage.RunRoot}, {a.imageStore, &c.Storage.ImageStore},
-		{a.storageDriver, &c.Storage.Driver}, {a.runtime, &c.Engine.Runtime}, {a.cgroupManager, &c.Engine.CgroupManager}} {
+		{a.storageDriver, &c.Storage.Driver}, {a.runtime, &c.Engine.Runtime}, {a.cgroupManager, &c.Engine.CgroupManager},
+		{a.volumePath, &c.Engine.VolumePath}, {a.events, &c.Engine.EventsLogger}} {
 		if over.asked != "" {
 			*over.value = over.asked
 		}
@@ -79,6 +139,10 @@ func (a *App) Config() (*config.Config, error) {
 	if m := c.Engine.CgroupManager; m != "" && m != "systemd" && m != "cgroupfs" {
 		return nil, fmt.Errorf("unknown cgroup manager %q: choose cgroupfs or systemd", m)
 	}
+	if b := c.Engine.EventsLogger; b != "" && b != "file" && b != "journald" && b != "none" {
+		return nil, errdef.Newf(errdef.ErrInvalid, "%q is not a valid events backend: choose file, journald or none", b)
+	}
+	c.Storage.TransientStore = c.Storage.TransientStore || a.transientStore
 	return c, nil
 }
 
@@ -92,11 +156,13 @@ func (a *App) Engine() (*engine.Engine, error) {
 	if err := enterNamespace(); err != nil {
 		return nil, err
 	}
+	a.logConfig(c)
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	return engine.Open(engine.Options{Config: c, NetworkConfigDir: a.networkConfigDir, Self: append([]string{self}, a.args(c)...), OneShot: true})
+	return engine.Open(engine.Options{Config: c, NetworkConfigDir: a.networkConfigDir, Self: append([]string{self}, a.args(c)...), OneShot: true,
+		RuntimeFlags: a.runtimeFlags, LogLevel: string(a.logLevel)})
 }
 
 // With makes the RunE of a command that works on the engine.
@@ -128,7 +194,8 @@ func enterNamespace() error {
 func (a *App) args(c *config.Config) []string {
 	args := []string{"--root", c.Storage.GraphRoot, "--runroot", c.Storage.RunRoot}
 	for _, o := range []struct{ flag, value string }{{"--imagestore", a.imageStore}, {"--storage-driver", a.storageDriver},
-		{"--runtime", a.runtime}, {"--cgroup-manager", a.cgroupManager}, {"--network-config-dir", a.networkConfigDir}} {
+		{"--runtime", a.runtime}, {"--cgroup-manager", a.cgroupManager}, {"--network-config-dir", a.networkConfigDir},
+		{"--volumepath", a.volumePath}, {"--events-backend", a.events}} {
 		if o.value != "" {
 			args = append(args, o.flag, o.value)
 		}
@@ -138,6 +205,12 @@ func (a *App) args(c *config.Config) []string {
 	}
 	for _, dir := range a.cdiDirs {
 		args = append(args, "--cdi-spec-dir", dir)
+	}
+	if a.transientStore {
+		args = append(args, "--transient-store")
+	}
+	for _, flag := range a.runtimeFlags {
+		args = append(args, "--runtime-flag", flag)
 	}
 	for _, o := range a.storageOpts {
 		args = append(args, "--storage-opt", o)

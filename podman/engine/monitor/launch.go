@@ -34,6 +34,8 @@ type Request struct {
 	Runtime    string   `json:"runtime"`              // as runtime.Open takes it
 	StateDir   string   `json:"stateDir"`             // likewise
 	Systemd    bool     `json:"systemd"`              // the cgroup manager
+	Flags      []string `json:"flags,omitempty"`      // further global options of an external runtime
+	Debug      bool     `json:"debug,omitempty"`      // an external runtime logs all it does
 	NoKeyring  bool     `json:"noKeyring,omitempty"`  // the container keeps the caller's session keyring
 	NoCgroups  bool     `json:"noCgroups,omitempty"`  // the container gets no control group
 	Group      Group    `json:"group,omitempty"`      // where the monitor goes
@@ -131,7 +133,8 @@ func launch() error {
 	if err := req.Group.enter(req.ID); err != nil {
 		return err
 	}
-	rt, err := runtime.Open(req.Runtime, req.StateDir, runtime.Options{SystemdCgroup: req.Systemd, NoCgroups: req.NoCgroups, NoKeyring: req.NoKeyring})
+	rt, err := runtime.Open(req.Runtime, req.StateDir, runtime.Options{SystemdCgroup: req.Systemd, NoCgroups: req.NoCgroups, NoKeyring: req.NoKeyring,
+		Flags: req.Flags, Debug: req.Debug})
 	if err != nil {
 		return err
 	}
