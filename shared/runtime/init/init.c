@@ -799,6 +799,16 @@ static void op_start(const struct op *o)
 		quit(1);
 }
 
+/* default_signals: a signal that our caller ignored, as nohup and background
+ * jobs of scripts do, isn't the command's to ignore. */
+static void default_signals(void)
+{
+	struct { void *handler; unsigned long flags; void *restorer; uint64_t mask; } action = { 0, 0, 0, 0 };
+
+	for (int signal = 1; signal <= 64; signal++)
+		SYS4(rt_sigaction, signal, &action, 0, sizeof action.mask);
+}
+
 static void op_exec(const struct op *o)
 {
 	size_t count = o->n + o->a + 2;
@@ -813,6 +823,7 @@ static void op_exec(const struct op *o)
 	s = str(o->s1);
 	for (size_t i = 0; i < o->a; i++, s += len(s) + 1)
 		env[i] = s;
+	default_signals();
 	must("execute", SYS3(execve, command, argv, env));
 }
 
