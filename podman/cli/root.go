@@ -16,12 +16,13 @@ import (
 	"github.com/podsuite/podsuite/podman/cli/secret"
 	"github.com/podsuite/podsuite/podman/cli/system"
 	"github.com/podsuite/podsuite/podman/cli/volume"
+	"github.com/podsuite/podsuite/podman/engine"
 	"github.com/podsuite/podsuite/shared/complete"
 	"github.com/spf13/cobra"
 )
 
-// Version is the version of podman whose commands and output these are.
-const Version = "5.8.6"
+// Version is what podman says of itself.
+const Version = engine.Version
 
 // BuildahVersion is the version of buildah that builds are made as.
 const BuildahVersion = "1.43.2"

@@ -19,6 +19,9 @@ import (
 	"github.com/podsuite/podsuite/shared/store"
 )
 
+// Version is the version of podman whose commands and output these are.
+const Version = "5.8.6"
+
 // Engine works on one store. Its parts are opened when first used: a command
 // pays for what it touches.
 type Engine struct {

@@ -16,6 +16,7 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network"
 	"github.com/podsuite/podsuite/shared/rootfs"
+	"github.com/podsuite/podsuite/shared/userns"
 )
 
 // setHostsFile decides whether the container gets an /etc/hosts, and what that
@@ -55,7 +56,7 @@ func (e *Engine) writeNetworkFiles(c *container.Config, status map[string]networ
 		"hosts":        hostsFile,
 		"resolv.conf":  resolv,
 		"hostname":     e.hostname(c) + "\n",
-		"containerenv": "",
+		"containerenv": containerenv(c),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return fmt.Errorf("write %s: %w", name, err)
@@ -65,6 +66,19 @@ func (e *Engine) writeNetworkFiles(c *container.Config, status map[string]networ
 		}
 	}
 	return nil
+}
+
+// containerenv is the file by which programs know that they are in a container.
+// What it is tells only one that may see the host.
+func containerenv(c *container.Config) string {
+	if !c.Security.Privileged {
+		return ""
+	}
+	rootless := 0
+	if userns.Rootless() {
+		rootless = 1
+	}
+	return fmt.Sprintf("engine=\"podman-%s\"\nname=%q\nid=%q\nimage=%q\nimageid=%q\nrootless=%d\n", Version, c.Name, c.ID, c.Image, c.ImageID, rootless)
 }
 
 func (e *Engine) hostname(c *container.Config) string {

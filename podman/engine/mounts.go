@@ -5,6 +5,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/podsuite/podsuite/podman/engine/container"
@@ -68,13 +70,8 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 			}
 		}
 	}
-	if c.Security.ReadOnly && !c.NoReadOnlyTmpfs {
-		for _, dst := range []string{"/tmp", "/var/tmp", "/run"} {
-			if !taken[dst] {
-				spec.Mounts = append(spec.Mounts, specs.Mount{Destination: dst, Type: "tmpfs", Source: "tmpfs",
-					Options: []string{"rw", "nosuid", "nodev", "tmpcopyup"}})
-			}
-		}
+	if c.Security.ReadOnly {
+		readOnlyMounts(c, spec, taken)
 	}
 	if c.Infra {
 		// Its own volumes are for the other containers of the pod.
@@ -88,7 +85,38 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 			return err
 		}
 	}
+	// What lies in another mount comes after it, whoever asked for which.
+	slices.SortStableFunc(spec.Mounts, func(a, b specs.Mount) int {
+		return strings.Count(path.Clean(a.Destination), "/") - strings.Count(path.Clean(b.Destination), "/")
+	})
 	return nil
+}
+
+// readOnlyMounts gives a container that can't write to its root the directories
+// that programs need to, or keeps it from writing anywhere.
+func readOnlyMounts(c *container.Config, spec *specs.Spec, taken map[string]bool) {
+	if c.NoReadOnlyTmpfs {
+		for i := range spec.Mounts {
+			if m := &spec.Mounts[i]; m.Destination == "/dev" || m.Destination == "/dev/shm" {
+				m.Options = append(slices.Clone(m.Options), "ro")
+			}
+		}
+		return
+	}
+	for _, dst := range []string{"/tmp", "/var/tmp", "/run"} {
+		if !taken[dst] {
+			spec.Mounts = append(spec.Mounts, specs.Mount{Destination: dst, Type: "tmpfs", Source: "tmpfs",
+				Options: withRunMode(dst, []string{"rw", "nosuid", "nodev", "tmpcopyup"})})
+		}
+	}
+}
+
+// withRunMode keeps others from writing to /run, unless the user says otherwise.
+func withRunMode(dst string, options []string) []string {
+	if dst != "/run" || slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, "mode=") }) {
+		return options
+	}
+	return append(options, "mode=755")
 }
 
 func (e *Engine) addMount(c *container.Config, m *container.Mount, spec *specs.Spec, root string) error {
@@ -122,6 +150,9 @@ func (e *Engine) addMount(c *container.Config, m *container.Mount, spec *specs.S
 		} else if err := e.chownTree(c, out.Source, uid, gid); err != nil {
 			return err
 		}
+	}
+	if m.Type == "tmpfs" {
+		out.Options = withRunMode(m.Destination, out.Options)
 	}
 	if m.Has("O") {
 		return e.addOverlay(c.ID, &out, m.Value("upperdir"), m.Value("workdir"), spec)

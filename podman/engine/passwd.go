@@ -74,6 +74,22 @@ func (e *Engine) prepareUser(c *container.Config, root string) (*processUser, er
 	return user, nil
 }
 
+// linkMtab gives programs that read /etc/mtab what is mounted, where the image
+// has nothing there.
+func (e *Engine) linkMtab(c *container.Config, root string) error {
+	if c.Rootfs != "" {
+		return nil
+	}
+	uid, gid, err := e.hostRoot(c)
+	if err == nil {
+		err = rootfs.Symlink(root, "/proc/mounts", "/etc/mtab", uid, gid)
+	}
+	if err != nil {
+		return fmt.Errorf("link the container's /etc/mtab: %w", err)
+	}
+	return nil
+}
+
 // passwdLine is the user's line of /etc/passwd.
 func passwdLine(c *container.Config, u *processUser) string {
 	values := map[string]string{"USERNAME": u.Name, "UID": strconv.Itoa(int(u.UID)), "GID": strconv.Itoa(int(u.GID)), "NAME": "container user", "HOME": u.Home}

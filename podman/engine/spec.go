@@ -39,6 +39,9 @@ func (e *Engine) prepare(ctx context.Context, c *container.Config) (*specs.Spec,
 	if err := e.workDir(c, root, user); err != nil {
 		return nil, err
 	}
+	if err := e.linkMtab(c, root); err != nil {
+		return nil, err
+	}
 	spec.Root = &specs.Root{Path: root, Readonly: c.Security.ReadOnly}
 	spec.Process.Args, spec.Process.Cwd, spec.Process.Terminal = c.FirstArgs(), c.WorkDir, c.Terminal
 	spec.Process.Env = defaultEnv(c.Env, user, e.hostname(c))
@@ -149,7 +152,8 @@ func (e *Engine) capabilityList(s *container.Security) ([]string, error) {
 	if len(base) == 0 {
 		base = runtime.DefaultCapabilities()
 	}
-	return runtime.MergeCapabilities(base, s.CapAdd, s.CapDrop)
+	caps, err := runtime.MergeCapabilities(base, s.CapAdd, s.CapDrop)
+	return append([]string{}, caps...), err // none is not the default
 }
 
 // capabilities are the sets of one process; a user other than root keeps what

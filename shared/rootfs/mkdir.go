@@ -71,6 +71,33 @@ func mkdirAt(dirfd int, name string, perm os.FileMode, uid, gid int) (int, error
 	return fd, nil
 }
 
+// Symlink makes a link in a directory that is made where it is missing. What
+// has the name already stays, whatever it is.
+func Symlink(root, target, name string, uid, gid int) error {
+	_, err := within(root, func(rootfd int) (struct{}, error) {
+		dir, base := path.Split(path.Clean("/" + name))
+		if err := mkdirAll(rootfd, dir, 0o755, uid, gid); err != nil {
+			return struct{}{}, err
+		}
+		fd, err := openIn(rootfd, dir, unix.O_PATH|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return struct{}{}, err
+		}
+		defer unix.Close(fd)
+		if err = unix.Symlinkat(target, fd, base); errors.Is(err, unix.EEXIST) {
+			return struct{}{}, nil
+		}
+		if err == nil {
+			err = unix.Fchownat(fd, base, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
+		}
+		if err != nil {
+			return struct{}{}, &os.PathError{Op: "symlink", Path: name, Err: err}
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
 // modeBits translates permissions with the set-ID and sticky bits.
 func modeBits(m os.FileMode) uint32 {
 	bits := uint32(m.Perm())

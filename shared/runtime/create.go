@@ -34,6 +34,7 @@ type creation struct {
 	filterFile           string
 	newUser, newCgroupNS bool
 	joined               bool // the program has waited for syncGroup
+	readonlyDev          bool // /dev, once it has its nodes
 }
 
 // plan writes the program. Its order is the one in which a container comes to
@@ -242,6 +243,9 @@ func (c *creation) rootfs() error {
 		p.add("", op{code: opSetsid})
 	}
 	p.add("make working directory", op{code: opMkdir, s1: p.str(c.spec.Process.Cwd), a: 0o755})
+	if c.readonlyDev {
+		p.add("make /dev read-only", op{code: opReadonly, s1: p.str("/dev"), n: readonlyMount})
+	}
 	for _, path := range l.ReadonlyPaths {
 		p.add(fmt.Sprintf("make %q read-only", path), op{code: opReadonly, s1: p.str(path)})
 	}

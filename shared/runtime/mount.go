@@ -141,6 +141,9 @@ func (c *creation) mounts() error {
 		if err != nil {
 			return err
 		}
+		if m.Type == "tmpfs" && path.Clean(m.Destination) == "/dev" && o.set&unix.MOUNT_ATTR_RDONLY != 0 {
+			o.set, c.readonlyDev = o.set&^unix.MOUNT_ATTR_RDONLY, true
+		}
 		switch {
 		case o.bind:
 			if err := c.bindMount(m, &o); err != nil {
