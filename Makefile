@@ -17,7 +17,7 @@ INITFLAGS := -std=gnu11 -Wall -Wextra -Werror -Os -static -nostdlib -ffreestandi
 	-Wl,--build-id=none -Wl,-z,noseparate-code -s
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall quickstart test test-short vm-test crash-test corpus fuzz lint bench bench-build docs clean deps $(TOOLS:%=bin/%)
+.PHONY: help build install uninstall quickstart test test-short vm-test crash-test corpus compare-runtime fuzz lint bench bench-build docs clean deps $(TOOLS:%=bin/%)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,10 @@ crash-test: build ## bring faults on commands at every change they make and look
 corpus: build ## build the Containerfiles of buildah/corpus with ours and with docker of PEERS, and compare; CORPUS= chooses
 	@mkdir -p bin && hack/base-image bin/.base.tar && $(GO) build -o bin/.corpus ./hack/corpus
 	@bin/.corpus -bin bin -base bin/.base.tar -peers $(PEERS) $(CORPUS)
+
+compare-runtime: build ## run containers with ours and with podman of PEERS, and compare what they see; CASES= chooses
+	@mkdir -p bin && hack/base-image bin/.base.tar && $(GO) build -o bin/.compare-runtime ./hack/compare-runtime
+	@bin/.compare-runtime -bin bin -base bin/.base.tar -peers $(PEERS) $(CASES)
 
 lint: $(IMAGES) ## check format, go vet, shell scripts and, where installed, golangci-lint
 	@hack/lint
