@@ -90,12 +90,19 @@ func (s *Store) nameClaim(f *os.File, name string) error {
 
 // newClaim makes a claim without a name: it is locked before it gets one.
 func (s *Store) newClaim() (*os.File, error) {
-	f, err := os.CreateTemp(s.claimsDir(), unnamed)
+	f, err := newLock(s.claimsDir())
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = os.MkdirAll(s.claimsDir(), 0o700); err == nil {
-			f, err = os.CreateTemp(s.claimsDir(), unnamed)
+			f, err = newLock(s.claimsDir())
 		}
 	}
+	return f, err
+}
+
+// newLock makes a locked file without a name: whoever comes upon one that has its
+// name and no lock knows that its owner has ended.
+func newLock(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, unnamed)
 	if err != nil {
 		return nil, err
 	}

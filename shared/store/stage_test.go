@@ -357,6 +357,34 @@ func TestStagingLeftBehindGoes(t *testing.T) {
 	}
 }
 
+// Who cleans up sees no staging directory whose owner is about to lock it.
+func TestStagingIsNeverTakenForLeftBehind(t *testing.T) {
+	for range 200 {
+		dir := t.TempDir()
+		stop, taken := make(chan struct{}), make(chan bool)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					taken <- false
+					return
+				default:
+					if abandoned(dir) {
+						taken <- true
+						return
+					}
+				}
+			}
+		}()
+		owner, err := claim(dir)
+		close(stop)
+		if err != nil || <-taken {
+			t.Fatalf("taken for left behind, %v", err)
+		}
+		owner.Close()
+	}
+}
+
 func TestFullDiskLeavesNothing(t *testing.T) {
 	needRoot(t)
 	dir := t.TempDir()

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,13 +23,13 @@ const (
 
 // claim marks the staging directory as this process's.
 func claim(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, ownerFile), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := newLock(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := os.Rename(f.Name(), filepath.Join(dir, ownerFile)); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("lock %q: %w", f.Name(), err)
+		return nil, err
 	}
 	return f, nil
 }
