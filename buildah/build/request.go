@@ -66,6 +66,7 @@ type Request struct {
 	Registry                    registry.Options // for pulls
 	Keys                        *encryption.Keys // of encrypted images that are pulled
 	Platform                    v1.Platform      // of the image, and of those that are pulled; the host's where empty
+	Bill                        *Bill            // of the materials in the image; nil = none
 	AddFiles                    []string         // "source:destination", put into the image and not into the working container
 	Network                     string           // "", "private", "host", "none", names of networks or the path of a namespace
 	Stdin                       *os.File         // of RUN

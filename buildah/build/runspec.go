@@ -75,6 +75,7 @@ func (r *runStep) spec(ctx context.Context, bundle string) (*specs.Spec, error) 
 			return nil, err
 		}
 	}
+	spec.Mounts = append(spec.Mounts, r.binds...)
 	if err := r.mounts(ctx, spec, bundle); err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type runStep struct {
 	links   addresses  // on the networks
 	locks   []*os.File // on cache directories, until the step ends
 	ends    []func()   // what else ends with the step
+	binds   []specs.Mount
 
 	stdin    *os.File
 	terminal bool // the process gets one, and stdin is its keyboard

@@ -169,7 +169,7 @@ func (s *stage) keep(ctx context.Context, step *dockerfile.Step, action *action,
 	s.addHistory(action.created())
 	s.dirty = action.wrote
 	var names []string
-	if last {
+	if last && !s.b.req.Bill.inImage() {
 		names = s.finalNames()
 		s.named = true
 	}
@@ -240,6 +240,9 @@ func (s *stage) finish(ctx context.Context) error {
 			s.say("COMMIT")
 		}
 	}
+	if err := s.finishBill(ctx); err != nil {
+		return err
+	}
 	if s.imageID == "" || s.history > 0 || s.last && s.b.req.changesImage() {
 		if !s.planned.Committed {
 			return nil
@@ -269,6 +272,27 @@ func (s *stage) finish(ctx context.Context) error {
 	return nil
 }
 
+// finishBill makes the bill of materials. Its files go into the layer that the
+// commit makes anyway, or into one of their own.
+func (s *stage) finishBill(ctx context.Context) error {
+	if !s.last || s.b.req.Bill == nil {
+		return nil
+	}
+	if err := s.ensure(); err != nil {
+		return err
+	}
+	if err := s.bill(ctx); err != nil {
+		return err
+	}
+	if s.b.req.Bill.inImage() {
+		if !s.dirty {
+			s.addHistory(nop("ADD bill of materials in /"))
+		}
+		s.dirty = true
+	}
+	return nil
+}
+
 // sayImage prints without the stage's prefix, as the lines about images are.
 func (s *stage) sayImage(format string, args ...any) { s.b.out.line(format, args...) }
 
@@ -281,7 +305,7 @@ func (s *stage) finalNames() []string {
 
 // changesImage tells whether the request itself changes the last stage's image.
 func (r *Request) changesImage() bool {
-	return r.SquashAll || r.OSVersion != "" || len(r.OSFeatures) > 0 || r.DropLabels || r.DropAnnotations || len(r.Annotations) > 0 || len(r.Env) > 0 || len(r.Unset.Env)+len(r.Unset.Labels)+len(r.Unset.Annotations) > 0
+	return r.Bill.inImage() || r.SquashAll || r.OSVersion != "" || len(r.OSFeatures) > 0 || r.DropLabels || r.DropAnnotations || len(r.Annotations) > 0 || len(r.Env) > 0 || len(r.Unset.Env)+len(r.Unset.Labels)+len(r.Unset.Annotations) > 0
 }
 
 // ensure makes sure that there is a working container.

@@ -44,6 +44,11 @@ func (w *Workplace) Commit(ctx context.Context, req CommitRequest) (string, erro
 		s.doc.History[n-1].Comment = w.doc.ImageHistoryComment
 	}
 	s.trailing = w.doc.AppendedEmptyLayers
+	if s.b.req.Bill != nil {
+		if err := s.bill(ctx); err != nil {
+			return "", err
+		}
+	}
 	if err := s.commit(ctx, req.Names); err != nil {
 		return "", err
 	}

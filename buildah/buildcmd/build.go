@@ -44,6 +44,7 @@ type buildFlags struct {
 	keys     cliflag.Decryption
 	sign     cliflag.Sign
 	refused  cliflag.Refused
+	bill     BillFlags
 
 	args, labels, annotations, env, contexts, secrets, ssh, platforms, tags      []string
 	layerLabels, argFiles, outputs, cacheFrom, cacheTo, runtimeFlags             []string
@@ -80,6 +81,7 @@ Containerfile nor Dockerfile is present.`,
 	o.times.Bind(f)
 	o.keys.Bind(f)
 	BindRefused(f, &o.refused)
+	o.bill.Bind(f)
 	o.sign.BindGPG(f)
 	BindPull(f, &o.req.Pull)
 	f.BoolVar(new(bool), "pull-always", false, "")
@@ -198,6 +200,8 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 	case len(o.targets) < 2:
 	case o.iidFile != "":
 		return errdef.Newf(errdef.ErrInvalid, "building multiple images, but iidfile %q can only be used to store one image ID", o.iidFile)
+	case o.req.Bill != nil && o.req.Bill.File+o.req.Bill.PURLFile != "":
+		return errdef.Newf(errdef.ErrInvalid, "building multiple images, but --sbom-output and --sbom-purl-output can only be used for one")
 	case len(outputs) > 0:
 		return errdef.Newf(errdef.ErrInvalid, "building multiple images, but --output %q can only be used for one", o.outputs[0])
 	}
@@ -294,7 +298,7 @@ func (o *buildFlags) request(cmd *cobra.Command) error {
 	r.Version, r.Tags, r.NoIdentity, r.KeepUnused = o.host.Version, o.tags, !o.identity, !o.skipUnused
 	r.NoCreated, r.DropLabels, r.DropAnnotations = !o.created, !o.inheritLabels, !o.inheritAnnotations
 	r.Stdout, r.Stderr = os.Stdout, os.Stderr
-	r.Pull = pullPolicy(r.Pull)
+	r.Pull = PullPolicy(r.Pull)
 	for name, policy := range map[string]string{"pull-always": build.PullAlways, "pull-never": build.PullNever} {
 		if cmd.Flags().Changed(name) {
 			r.Pull = policy
@@ -314,6 +318,9 @@ func (o *buildFlags) request(cmd *cobra.Command) error {
 		return err
 	}
 	o.retry.Into(&r.Registry)
+	if r.Bill, err = o.bill.Value(); err != nil {
+		return err
+	}
 	if r.CacheTTL, err = parseTTL(o.cacheTTL); err != nil {
 		return err
 	}

@@ -21,8 +21,8 @@ newer:   only pull base images when newer images exist on the registry than thos
 	f.Lookup("pull").NoOptDefVal = build.PullAlways
 }
 
-// pullPolicy turns the words that --pull takes into a policy.
-func pullPolicy(word string) string {
+// PullPolicy turns the words that --pull takes into a policy.
+func PullPolicy(word string) string {
 	switch word {
 	case "true", "ifmissing":
 		return build.PullMissing

@@ -26,6 +26,7 @@ type commitFlags struct {
 	registry                          cliflag.Registry
 	times                             buildcmd.TimeFlags
 	refused                           cliflag.Refused
+	bill                              buildcmd.BillFlags
 	sign                              cliflag.Sign
 	encryption                        cliflag.Encryption
 	push                              imgcopy.PushOptions // to where the image goes
@@ -56,6 +57,7 @@ on an image, the layers of that image.`,
 	o.registry.Bind(f)
 	o.times.Bind(f)
 	buildcmd.BindRefused(f, &o.refused)
+	o.bill.Bind(f)
 	o.sign.BindGPG(f)
 	o.encryption.Bind(f)
 	f.StringArrayVar(&r.AddFiles, "add-file", nil, "add contents of a file to the image at a specified path (`source:destination`)")
@@ -88,6 +90,10 @@ func runCommit(cmd *cobra.Command, a *app, o *commitFlags, container, destinatio
 	}
 	var err error
 	if r.Registry, err = o.registry.AskingOptions(); err != nil {
+		return err
+	}
+	r.Pull = buildcmd.PullPolicy(o.pull) // of the scanner's image: the base is there
+	if r.Bill, err = o.bill.Value(); err != nil {
 		return err
 	}
 	if o.config != "" {
