@@ -56,6 +56,10 @@ func TestContainersOrderAndAppend(t *testing.T) {
 	if c.Containers.PidsLimit != 30 || c.Containers.ShmSize != 32e6 || c.Containers.Umask != "0022" {
 		t.Errorf("got pids_limit %d, shm_size %d, umask %q", c.Containers.PidsLimit, c.Containers.ShmSize, c.Containers.Umask)
 	}
+	// A hook of the administrator's takes the place of its namesake of a package's.
+	if want := []string{"/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d"}; !reflect.DeepEqual(c.Engine.HooksDir, want) {
+		t.Errorf("hooks_dir = %q, want %q", c.Engine.HooksDir, want)
+	}
 	if got := c.Engine.Runtimes["foo"]; len(got) != 1 || got[0] != "/bin/foo" {
 		t.Errorf("runtimes = %v", c.Engine.Runtimes)
 	}

@@ -44,7 +44,7 @@ func containersDefaults() containersFile {
 			HealthcheckEvents:    true,
 			HelperBinariesDir: []string{"/usr/local/libexec/podman", "/usr/local/lib/podman",
 				"/usr/libexec/podman", "/usr/lib/podman"},
-			HooksDir:              []string{"/etc/containers/oci/hooks.d", "/usr/share/containers/oci/hooks.d"},
+			HooksDir:              []string{"/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d"}, // the later wins
 			CDISpecDirs:           []string{"/etc/cdi", "/var/run/cdi"},
 			ImageDefaultTransport: "docker://",
 			ImageVolumeMode:       "anonymous",
