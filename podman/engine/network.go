@@ -88,10 +88,15 @@ func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.C
 	if ports, err = network.MergePorts(ports); err != nil {
 		return err
 	}
-	exposed, err := network.ParseExposed(append(slices.Sorted(maps.Keys(image.ExposedPorts)), req.Expose...))
+	exposed, err := network.ParseExposed(slices.Sorted(maps.Keys(image.ExposedPorts)))
 	if err != nil {
-		return err
+		return fmt.Errorf("image %q exposes an invalid port: %w", c.Image, err)
 	}
+	more, err := network.ParseExposed(req.Expose)
+	if err != nil {
+		return fmt.Errorf("invalid range format for --expose: %w", err)
+	}
+	exposed = append(exposed, more...)
 	for _, p := range exposed {
 		c.ExposedPorts = append(c.ExposedPorts, p.Exposed())
 	}

@@ -15,7 +15,7 @@ func ParseExposed(specs []string) ([]PortMapping, error) {
 	for _, spec := range specs {
 		p, err := parsePort(strings.TrimSuffix(spec, "/"))
 		if err != nil || strings.Contains(spec, ":") {
-			return nil, errdef.Newf(errdef.ErrInvalid, "invalid range format for --expose: %q: want PORT[-PORT][/PROTOCOL]", spec)
+			return nil, errdef.Newf(errdef.ErrInvalid, "%q: want PORT[-PORT][/PROTOCOL]", spec)
 		}
 		all = append(all, p)
 	}
