@@ -13,6 +13,7 @@ import (
 
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/network"
+	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/store"
 )
 
@@ -82,6 +83,7 @@ func networks(st *store.Store, cfg *config.Config) (*network.Manager, error) {
 		ConfigDir: dir, RunDir: filepath.Join(st.RunRoot(), "podman", "networks"), Rootless: cfg.Rootless,
 		DefaultNetwork: cfg.Network.DefaultNetwork, DefaultSubnet: cfg.Network.DefaultSubnet,
 		ProgramDir: filepath.Join(st.GraphRoot(), "podman"), DNSPort: cfg.Network.DNSBindPort, Firewall: cfg.Network.FirewallDriver,
+		Free: runtime.FreeNetwork,
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/network"
+	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/userns"
 )
 
@@ -32,7 +33,7 @@ func (e *Engine) openNetworks(dir string) (*network.Manager, error) {
 	}
 	o := network.Options{ConfigDir: dir, RunDir: e.runDir("networks"), Rootless: userns.Rootless(),
 		DefaultNetwork: c.DefaultNetwork, DefaultSubnet: c.DefaultSubnet, PastaOptions: c.PastaOptions,
-		ProgramDir: e.programDir(), DNSPort: c.DNSBindPort, Firewall: c.FirewallDriver}
+		ProgramDir: e.programDir(), DNSPort: c.DNSBindPort, Firewall: c.FirewallDriver, Free: runtime.FreeNetwork}
 	for _, p := range c.DefaultSubnetPools {
 		o.SubnetPools = append(o.SubnetPools, network.Pool(p))
 	}

@@ -121,5 +121,6 @@ func (m *Manager) startKeeper() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	m.o.Free(cmd.Process.Pid)
 	return cmd.Process.Release()
 }

@@ -28,6 +28,10 @@ type Options struct {
 	ProgramDir     string   // where the keeper's program is installed
 	DNSPort        uint16   // where the keeper answers; 0 means 53
 	Firewall       string   // "" means nftables; "none" leaves all rules to the administrator
+
+	// Free lets a process, which all containers need, live on when what this one
+	// was started for is ended.
+	Free func(pid int)
 }
 
 // Pool is a range that subnets of one size are taken from.
@@ -53,6 +57,9 @@ func Open(o Options) (*Manager, error) {
 	}
 	if o.DNSPort == 0 {
 		o.DNSPort = dnsPort
+	}
+	if o.Free == nil {
+		o.Free = func(int) {}
 	}
 	if len(o.SubnetPools) == 0 {
 		o.SubnetPools = []Pool{{"10.89.0.0/16", 24}, {"10.90.0.0/15", 24}}

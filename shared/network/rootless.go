@@ -76,13 +76,24 @@ func (m *Manager) leaveShared() error {
 // openWayOut has pasta connect the shared namespace, unless it does.
 func (m *Manager) openWayOut(ctx context.Context) error {
 	pidFile := m.sharedNS() + ".pid"
-	if text, err := os.ReadFile(pidFile); err == nil {
-		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil && strings.HasPrefix(string(comm), "pas") {
-			return nil
-		}
+	if pastaOf(pidFile) != 0 {
+		return nil
 	}
-	return m.startPasta(ctx, m.sharedNS(), Endpoint{PastaOptions: []string{"--ns-ifname", pastaLink, "--pid", pidFile}})
+	err := m.startPasta(ctx, m.sharedNS(), Endpoint{PastaOptions: []string{"--ns-ifname", pastaLink, "--pid", pidFile}})
+	if pid := pastaOf(pidFile); err == nil && pid != 0 {
+		m.o.Free(pid)
+	}
+	return err
+}
+
+// pastaOf is the pasta that wrote the file, 0 if it is gone.
+func pastaOf(pidFile string) int {
+	text, _ := os.ReadFile(pidFile)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err != nil || !strings.HasPrefix(string(comm), "pas") {
+		return 0
+	}
+	return pid
 }
 
 // setupShared puts an ordinary user's container on their bridges. One that

@@ -33,21 +33,24 @@ func LeaveGroup(systemd bool, id string) error {
 	return nil
 }
 
-// pauseGroup is where the processes that keep users' namespaces go without
-// systemd.
-const pauseGroup = "podman-pause"
-
 // FreePause moves the process that keeps a user's namespaces out of the control
 // group of whoever started it, for the same reason: the containers of later
-// commands need it. systemd makes a scope for it, if the user has a systemd;
-// else it goes beside this process's group, where the user may divide cgroup
-// v2. Where neither is so, it stays.
-func FreePause(pid int) {
-	if SystemdUsable() == nil && toScope("podman", "pause-"+strconv.Itoa(pid), pid) == nil {
+// commands need it.
+func FreePause(pid int) { free("pause", pid) }
+
+// FreeNetwork does so with a process that serves the networks of all containers.
+func FreeNetwork(pid int) { free("network", pid) }
+
+// free has systemd make a scope for the process, if there is a systemd, the
+// user's own if need be. Else it goes where containers' groups are, which for a
+// user is beside this process's group, if they may divide cgroup v2. Where
+// neither is so, it stays.
+func free(kind string, pid int) {
+	if SystemdUsable() == nil && toScope("podman", kind+"-"+strconv.Itoa(pid), pid) == nil {
 		return
 	}
 	if cgroups.IsCgroup2UnifiedMode() {
-		_ = moveTo(filepath.Join(ownParent(), pauseGroup), pid)
+		_ = moveTo(filepath.Join(parentOf(Options{}), "podman-"+kind), pid)
 	}
 }
 
