@@ -31,7 +31,7 @@ into the usernamespace. Afterwards you can buildah mount the container and
 view/modify the content in the containers root file system.`,
 		Example: "buildah mount\nbuildah mount containerID\nbuildah mount containerID1 containerID2\n\nIn rootless mode you must use buildah unshare first.\nbuildah unshare\nbuildah mount containerID",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 && userns.Rootless() && !unshared() {
+			if len(args) > 0 && userns.Rootless() && !userns.CallerInside() {
 				return errdef.Newf(errdef.ErrUnsupported, "cannot mount using driver overlay in rootless mode. You need to run it in a `buildah unshare` session")
 			}
 			return a.onStore(func(st *store.Store) error { return runMount(cmd, st, args, asJSON) })
@@ -39,14 +39,6 @@ view/modify the content in the containers root file system.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "output in JSON format")
 	return cmd
-}
-
-// unshared tells whether the caller is in this process's user namespace, and so
-// can see what is mounted there.
-func unshared() bool {
-	own, err1 := os.Readlink("/proc/self/ns/user")
-	callers, err2 := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", os.Getppid()))
-	return err1 == nil && err2 == nil && own == callers
 }
 
 func runMount(cmd *cobra.Command, st *store.Store, names []string, asJSON bool) error {

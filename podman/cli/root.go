@@ -86,6 +86,7 @@ func commands() []command {
 		{"top", container.NewTop},
 		{"unmount", container.NewUnmount},
 		{"unpause", container.NewUnpause},
+		{"unshare", system.NewUnshare},
 		{"untag", image.NewUntag},
 		{"update", container.NewUpdate},
 		{"version", system.NewVersion(Version)},
