@@ -148,6 +148,7 @@ type copier struct {
 	zip      *compressors
 	named    digest.Digest // of the manifest that the source's reference names
 	seal     bool          // the layer at hand is to be encrypted
+	turn     *turn         // of the blob at hand
 	signed   bool          // there are signatures that changes would invalidate
 }
 

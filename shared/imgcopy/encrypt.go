@@ -90,7 +90,7 @@ func (c *copier) encrypted(ctx context.Context, d v1.Descriptor, r io.Reader, ba
 		return d, err
 	}
 	h := newSummer(&counted{ctx, sealing, bar})
-	if err := c.dst.Put(ctx, transport.Content{Size: -1, Reader: h, Sum: h.sum, Layer: true}); err != nil {
+	if err := c.put(ctx, transport.Content{Size: -1, Reader: h, Sum: h.sum, Layer: true}); err != nil {
 		return d, err
 	}
 	notes, err := sealing.Annotations()

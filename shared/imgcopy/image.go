@@ -134,8 +134,22 @@ func (c *copier) blobs(ctx context.Context, layers []v1.Descriptor, have []bool,
 			first[blobs[i]] = i
 		}
 	}
-	// The largest first, so that none is left alone at the end.
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(layers[b].Size, layers[a].Size) })
+	_, sequence := c.dst.(transport.Sequence)
+	if !sequence {
+		// The largest first, so that none is left alone at the end.
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(layers[b].Size, layers[a].Size) })
+	}
+	next := turns(sequence)
+	start := func(copy func(c *copier) error) {
+		t := next()
+		g.Go(func() error {
+			if err := copy(c.inTurn(t)); err != nil {
+				return err
+			}
+			return t.end(ctx)
+		})
+	}
+	start(func(c *copier) error { return c.putConfig(ctx, config, conf) })
 	for _, i := range order {
 		if first[blobs[i]] != i {
 			continue
@@ -144,13 +158,12 @@ func (c *copier) blobs(ctx context.Context, layers []v1.Descriptor, have []bool,
 			c.Progress.Start("blob", layers[i].Digest.String(), layers[i].Size).Finish(nil)
 			continue
 		}
-		g.Go(func() error {
+		start(func(c *copier) error {
 			d, err := c.sealing(seal[i]).layer(ctx, i, layers[i])
 			layers[i] = d
 			return err
 		})
 	}
-	g.Go(func() error { return c.putConfig(ctx, config, conf) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -195,7 +208,7 @@ func (c *copier) putConfig(ctx context.Context, d v1.Descriptor, conf []byte) er
 			conf, err = c.config(ctx, d)
 		}
 		if err == nil {
-			err = c.dst.Put(ctx, transport.Content{
+			err = c.put(ctx, transport.Content{
 				Digest: dg, Size: int64(len(conf)), Reader: bytes.NewReader(conf),
 				Sum: func() (digest.Digest, int64) { return dg, int64(len(conf)) },
 			})

@@ -126,7 +126,7 @@ func (c *copier) asItIs(ctx context.Context, d v1.Descriptor, bar cliout.Bar) (v
 	if _, ok := c.dst.(transport.Verifier); !ok {
 		in = newVerifier(r, dg, d.Size)
 	}
-	err = c.dst.Put(ctx, transport.Content{
+	err = c.put(ctx, transport.Content{
 		Digest: dg, Size: d.Size, Reader: &counted{ctx, in, bar}, Layer: true,
 		Sum: func() (digest.Digest, int64) { return dg, d.Size },
 	})
@@ -194,7 +194,7 @@ func (c *copier) described(ctx context.Context, d v1.Descriptor, open func() (io
 	}
 	defer r.Close()
 	dg := transport.Digest(d)
-	return c.dst.Put(ctx, transport.Content{
+	return c.put(ctx, transport.Content{
 		Digest: dg, Size: d.Size, Reader: &counted{ctx, newVerifier(r, dg, d.Size), bar}, Layer: true,
 		Sum: func() (digest.Digest, int64) { return dg, d.Size },
 	})
@@ -248,7 +248,7 @@ func (c *copier) transformed(ctx context.Context, d v1.Descriptor, open func() (
 	if _, store := c.dst.(transport.Planner); store {
 		content.Digest = transport.Digest(d)
 	}
-	if err := c.dst.Put(ctx, content); err != nil {
+	if err := c.put(ctx, content); err != nil {
 		return d, err
 	}
 	sum, size := h.sum()

@@ -35,7 +35,7 @@ func (c *copier) precomputed(ctx context.Context, d v1.Descriptor, r io.Reader, 
 		if _, err := tmp.Seek(0, io.SeekStart); err != nil {
 			return d, err
 		}
-		err = c.dst.Put(ctx, transport.Content{
+		err = c.put(ctx, transport.Content{
 			Digest: sum, Size: size, Reader: tmp, Layer: true,
 			Sum: func() (digest.Digest, int64) { return sum, size },
 		})

@@ -268,6 +268,9 @@ func createDockerArchive(l Ref, o Options) (Destination, error) {
 	return d, nil
 }
 
+// InSequence holds of every archive.
+func (d *dockerArchiveDestination) InSequence() {}
+
 // PlainLayers holds: a layer's file name is its diff ID.
 func (d *dockerArchiveDestination) PlainLayers() {}
 
@@ -278,11 +281,11 @@ func (d *dockerArchiveDestination) Reuse(context.Context, digest.Digest, int64) 
 func layerMember(d digest.Digest) string  { return d.Encoded() + ".tar" }
 func configMember(d digest.Digest) string { return d.Encoded() + ".json" }
 
-func (d *dockerArchiveDestination) Put(_ context.Context, c Content) error {
+func (d *dockerArchiveDestination) Put(ctx context.Context, c Content) error {
 	if c.Layer {
-		return d.w.add(c, layerMember)
+		return d.w.add(ctx, c, layerMember)
 	}
-	return d.w.add(c, configMember)
+	return d.w.add(ctx, c, configMember)
 }
 
 func (d *dockerArchiveDestination) PutManifest(_ context.Context, m Manifest, instance bool) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -70,11 +71,16 @@ func createOCIArchive(l Ref, o Options) (Destination, error) {
 
 func (d *ociArchiveDestination) WantsCompressed() bool { return true }
 
+// InSequence holds of every archive.
+func (d *ociArchiveDestination) InSequence() {}
+
 func (d *ociArchiveDestination) Reuse(context.Context, digest.Digest, int64) (bool, error) {
 	return false, nil
 }
 
-func (d *ociArchiveDestination) Put(_ context.Context, c Content) error { return d.w.add(c, memberOf) }
+func (d *ociArchiveDestination) Put(ctx context.Context, c Content) error {
+	return d.w.add(ctx, c, memberOf)
+}
 
 func (d *ociArchiveDestination) PutManifest(_ context.Context, m Manifest, instance bool) error {
 	if !instance {
@@ -88,10 +94,11 @@ func (d *ociArchiveDestination) Commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for name, data := range map[string][]byte{indexFile: index, layoutFile: []byte(layoutMarker)} {
-		if err := d.w.member(name, int64(len(data)), bytes.NewReader(data)); err != nil {
-			return err
-		}
+	if err := d.w.member(layoutFile, int64(len(layoutMarker)), strings.NewReader(layoutMarker)); err != nil {
+		return err
+	}
+	if err := d.w.member(indexFile, int64(len(index)), bytes.NewReader(index)); err != nil {
+		return err
 	}
 	return d.w.finish(ctx)
 }

@@ -180,10 +180,13 @@ func createTar(path, tmp string) (*tarWriter, error) {
 	return w, nil
 }
 
-// add writes a member. Content of unknown size is kept in a nameless file
+// add writes a member at its turn. Content of unknown size is kept in a nameless file
 // until its size is known.
-func (w *tarWriter) add(c Content, name func(digest.Digest) string) error {
+func (w *tarWriter) add(ctx context.Context, c Content, name func(digest.Digest) string) error {
 	if c.Size >= 0 && c.Digest != "" {
+		if err := c.Turn(ctx); err != nil {
+			return err
+		}
 		return w.member(name(c.Digest), c.Size, c.Reader)
 	}
 	f, err := nameless(w.tmp)
@@ -198,6 +201,9 @@ func (w *tarWriter) add(c Content, name func(digest.Digest) string) error {
 		return err
 	}
 	sum, size := c.Sum()
+	if err := c.Turn(ctx); err != nil {
+		return err
+	}
 	return w.member(name(sum), size, f)
 }
 

@@ -48,6 +48,8 @@ type Content struct {
 	Sum func() (digest.Digest, int64)
 	// Layer tells that it is a layer and not a configuration.
 	Layer bool
+	// Turn waits until what comes before in a Sequence is written.
+	Turn func(ctx context.Context) error
 }
 
 // Destination is a place where an image can be written. What is not committed
@@ -70,6 +72,12 @@ type Destination interface {
 // tells that layer i is there already and need not be copied.
 type Planner interface {
 	Plan(ctx context.Context, m *v1.Manifest, conf []byte) (have []bool, err error)
+}
+
+// Sequence is a Destination that writes one blob after the other, each at its
+// turn.
+type Sequence interface {
+	InSequence()
 }
 
 // Compressor is a Destination that wants layers compressed.
