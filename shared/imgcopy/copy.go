@@ -3,6 +3,7 @@ package imgcopy
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/go-digest"
@@ -64,7 +65,7 @@ func CopyTo(ctx context.Context, to transport.Destination, src transport.Ref, o 
 // what is known to be impossible. A copy to a name with a digest changes nothing.
 func newCopier(dst, src transport.Ref, o Options) (*copier, error) {
 	o.PreserveDigests = o.PreserveDigests || dst.Transport == ref.Docker && dst.Name.Digest != ""
-	c := &copier{Options: o, from: src, to: dst}
+	c := &copier{Options: o, from: src, to: dst, unseen: &sync.Map{}}
 	var err error
 	if c.Sign.Identity, err = o.Sign.identity(dst); err == nil && o.Policy != nil {
 		err = o.Policy.Rejects(c.located())
@@ -148,6 +149,7 @@ type copier struct {
 	zip      *compressors
 	named    digest.Digest // of the manifest that the source's reference names
 	seal     bool          // the layer at hand is to be encrypted
+	unseen   *sync.Map     // digests of layers that came in parts: what else is in the blob nobody knows
 	turn     *turn         // of the blob at hand
 	signed   bool          // there are signatures that changes would invalidate
 }

@@ -87,8 +87,9 @@ func (c *copier) noteLayers(layers []v1.Descriptor) {
 
 // noteOrigins remembers what the layers that were unpacked had been compressed
 // to, so that an image that is built on them is pushed without them. What was
-// there already was not compared with its blob. Tables of contents aren't
-// noted, for nobody has compared them with the layer's tar.
+// there already was not compared with its blob, nor what came in parts: whoever
+// names another image's blob there would have it pushed in the layer's place. Tables
+// of contents aren't noted, for nobody has compared them with the layer's tar.
 func (c *copier) noteOrigins(layers []v1.Descriptor, have []bool, conf []byte) error {
 	if _, plain := c.src.(transport.LayerSource); plain {
 		return nil
@@ -104,6 +105,9 @@ func (c *copier) noteOrigins(layers []v1.Descriptor, have []bool, conf []byte) e
 			format = "gzip"
 		case types.OCILayerZStd:
 			format = "zstd"
+		}
+		if _, unseen := c.unseen.Load(transport.Digest(l)); unseen {
+			continue
 		}
 		if format != "" && !have[i] && ids[i] != transport.Digest(l) {
 			c.cache.add(known{DiffID: ids[i], Digest: transport.Digest(l), Size: l.Size, Format: format})

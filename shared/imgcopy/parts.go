@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/ref"
-	"github.com/podsuite/podsuite/shared/registry"
 	"github.com/podsuite/podsuite/shared/store"
 	"github.com/podsuite/podsuite/shared/transport"
 )
@@ -46,11 +44,10 @@ func (c *copier) inParts(ctx context.Context, d v1.Descriptor, bar cliout.Bar) (
 	}
 	switch {
 	case err == nil:
+		c.unseen.Store(transport.Digest(d), true)
 		return true, nil
 	case ctx.Err() != nil:
 		return false, ctx.Err()
-	case registry.Transient(err) && p.got.Load() > 0:
-		return false, err // the next attempt goes on from here
 	}
 	if log := c.Source.Registry.Log; log != nil {
 		log(fmt.Sprintf("layer %s is fetched whole: %v", d.Digest, err))
@@ -68,12 +65,12 @@ type partsPull struct {
 	recipe *store.Recipe
 	gap    int64
 	parts  []store.Span
-	got    atomic.Int64 // bytes of the parts
 }
 
 // plan finds out what is to be fetched.
 func (p *partsPull) plan(ctx context.Context, at store.Chunked) error {
-	if !p.dst.HasAlike(p.c.from.Name.String()) {
+	from := p.c.origin()
+	if !p.dst.HasAlike(from) {
 		return errNotFaster
 	}
 	r, err := p.src.BlobParts(ctx, transport.Digest(p.d), p.d.Size, []store.Span{at.TOC, at.Split}, 0)
@@ -89,7 +86,7 @@ func (p *partsPull) plan(ctx context.Context, at store.Chunked) error {
 	if err != nil {
 		return err
 	}
-	if p.recipe, err = p.dst.Recipe(ctx, p.c.from.Name.String(), p.d.Size, at, toc, split); err != nil {
+	if p.recipe, err = p.dst.Recipe(ctx, from, p.d.Size, at, toc, split); err != nil {
 		return err
 	}
 	if p.gap = requestCost; p.src.ManyParts() {
@@ -100,6 +97,16 @@ func (p *partsPull) plan(ctx context.Context, at store.Chunked) error {
 		return errNotFaster
 	}
 	return nil
+}
+
+// origin tells what the server may learn of. A mirror is trusted with what it was
+// set up for, which the other images of the registry may not belong to.
+func (c *copier) origin() store.Origin {
+	o := store.Origin{Name: c.from.Name.String(), Within: c.from.Name.Domain}
+	if at, ok := transport.RepositoryOf(c.src); !ok || at.Domain != o.Within {
+		o.Within = c.from.Name.Repository().String()
+	}
+	return o
 }
 
 var errNotFaster = errors.New("its parts would take as long")
@@ -120,7 +127,7 @@ func (p *partsPull) pull(ctx context.Context) error {
 	kept := p.c.keep(digest.FromString(fmt.Sprint(dg, p.parts)), p.size())
 	r, _, err := openKept(p.size(), kept, func(from int64) (io.ReadCloser, int64, error) {
 		r, err := p.src.BlobParts(ctx, dg, p.d.Size, p.parts, from)
-		return &transferred{r, p}, p.size(), err
+		return &transferred{r, p.bar}, p.size(), err
 	})
 	if err != nil {
 		return err
@@ -139,12 +146,11 @@ func (p *partsPull) pull(ctx context.Context) error {
 // transferred counts what really comes.
 type transferred struct {
 	io.ReadCloser
-	p *partsPull
+	bar cliout.Bar
 }
 
 func (t *transferred) Read(b []byte) (int, error) {
 	n, err := t.ReadCloser.Read(b)
-	t.p.got.Add(int64(n))
-	t.p.bar.Add(int64(n))
+	t.bar.Add(int64(n))
 	return n, err
 }

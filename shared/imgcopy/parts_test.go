@@ -27,6 +27,7 @@ import (
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/config"
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/registry"
 	"github.com/podsuite/podsuite/shared/store"
 )
 
@@ -245,8 +246,9 @@ func (s *partsServer) hasTar(st *store.Store, id string, want []byte) {
 // What a second version shares with the first isn't fetched, and the layer is the
 // same to the last byte.
 func TestPullInParts(t *testing.T) {
-	for name, single := range map[string]bool{"many ranges": false, "one range": true} {
+	for _, name := range []string{"many ranges", "joined ranges", "one range"} {
 		t.Run(name, func(t *testing.T) {
+			single := name == "one range"
 			w := newWorld(t)
 			st, s := w.store(), newPartsServer(w)
 			first, second := chunk(t, filesTar(0)), chunk(t, filesTar(1, 7, 8, 20))
@@ -254,6 +256,16 @@ func TestPullInParts(t *testing.T) {
 				s.answer = func(rw http.ResponseWriter, r *http.Request, blob []byte) bool {
 					if strings.Contains(r.Header.Get("Range"), ",") {
 						r.Header.Del("Range")
+					}
+					return false
+				}
+			}
+			if name == "joined ranges" {
+				// The two ranges at the end, which a few bytes are between, come as one.
+				s.answer = func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
+					var a, b, c, d int
+					if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d,%d-%d", &a, &b, &c, &d); n == 4 && c-b < 20 {
+						r.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", a, d))
 					}
 					return false
 				}
@@ -501,7 +513,13 @@ func TestPartsAreResumed(t *testing.T) {
 			rw.WriteHeader(http.StatusPartialContent)
 			rw.Write(blob[from : from+600_000])
 			rw.(http.Flusher).Flush()
-			time.Sleep(100 * time.Millisecond)
+			for range 1000 {
+				kept, _ := filepath.Glob(filepath.Join(w.dir, "graph/partial-blobs/*"))
+				if slices.ContainsFunc(kept, func(path string) bool { fi, err := os.Stat(path); return err == nil && fi.Size() >= 600_000 }) {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
 			cancel()
 			panic(http.ErrAbortHandler)
 		}
@@ -519,6 +537,83 @@ func TestPartsAreResumed(t *testing.T) {
 		t.Errorf("%d bytes of %d were sent for %q", s.sent, len(l.blob), s.asked)
 	}
 	leftOvers(t, w, 2)
+}
+
+// A server that answers requests for parts with nothing, or not to the end, is asked
+// for the whole blob soon, and not before once more for the parts.
+func TestServersThatStallOnParts(t *testing.T) {
+	first, l := chunk(t, filesTar(0)), chunk(t, filesTar(1, 7))
+	for name, sends := range map[string]int{"no answer": -1, "no byte": 0, "some": 200} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			st, s := w.store(), newPartsServer(w)
+			s.mustPull(st, "1", s.add("1", first))
+			s.answer = func(rw http.ResponseWriter, r *http.Request, blob []byte) bool {
+				from, to := firstRange(r)
+				if r.Header.Get("Range") == "" {
+					return false
+				}
+				if sends >= 0 {
+					rw.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, len(blob)))
+					rw.WriteHeader(http.StatusPartialContent)
+					rw.Write(blob[from : from+sends])
+					rw.(http.Flusher).Flush()
+				}
+				<-r.Context().Done()
+				return true
+			}
+			id := s.add("2", l)
+			s.reset()
+			got, err := Pull(context.Background(), st, w.cfg, w.host+"/p/img:2", PullOptions{Registry: registry.Options{PartsStall: 50 * time.Millisecond}})
+			if err != nil || got != id {
+				t.Fatalf("%s, %v", got, err)
+			}
+			if len(s.asked) != 2 || s.asked[1] != "" {
+				t.Errorf("it asked for %q", s.asked)
+			}
+			s.hasTar(st, id, l.tar)
+			leftOvers(t, w, 2)
+		})
+	}
+}
+
+// What is not compared with the blob is not noted as what comes out of it: another
+// image with the layer would be pushed with a blob that may be anything.
+func TestPartsTellNothingOfTheBlob(t *testing.T) {
+	w := newWorld(t)
+	st, s := w.store(), newPartsServer(w)
+	first, second := chunk(t, filesTar(0)), chunk(t, filesTar(1, 7))
+	s.mustPull(st, "1", s.add("1", first))
+	s.mustPull(st, "2", s.add("2", second))
+	if slices.Contains(s.asked, "") {
+		t.Fatalf("it asked for %q", s.asked)
+	}
+	for l, want := range map[*chunkedLayer]bool{&first: true, &second: false} {
+		if k, found := openCache(w.cfg).find(digest.FromBytes(l.tar), "zstd"); found != want {
+			t.Errorf("%v is noted: %v", k, found)
+		}
+	}
+}
+
+// A mirror learns only of the images that it is a mirror of.
+func TestPartsOfAMirror(t *testing.T) {
+	w := newWorld(t)
+	st, s := w.store(), newPartsServer(w)
+	s.add("1", chunk(t, filesTar(0)))
+	s.add("2", chunk(t, filesTar(1, 7)))
+	s.add("3", chunk(t, filesTar(2, 7)))
+	for _, step := range []struct {
+		name  string
+		whole bool
+	}{{"q/img:1", true}, {"p/img:2", true}, {"p/img:3", false}} {
+		s.reset()
+		if _, err := Pull(context.Background(), st, w.cfg, "mirrored.test/"+step.name, PullOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(s.asked, "") != step.whole {
+			t.Errorf("%s: it asked for %q", step.name, s.asked)
+		}
+	}
 }
 
 // A file that the disk lost is fetched, with all others.

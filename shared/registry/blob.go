@@ -26,7 +26,7 @@ func (c *Client) Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, int6
 // that of the whole blob. If the server sends blobs only whole, the class of
 // the error is errdef.ErrUnsupported.
 func (c *Client) BlobFrom(ctx context.Context, d digest.Digest, from int64) (io.ReadCloser, int64, error) {
-	b := &blobReader{ctx: ctx, c: c, d: d, at: from, last: from}
+	b := &blobReader{ctx: ctx, c: c, d: d, at: from, last: from, stall: c.stall}
 	b.connect = func(conn context.Context, at int64) (*http.Response, error) { return c.openBlob(conn, d, at) }
 	resp, err := b.open()
 	if err != nil {
@@ -71,6 +71,8 @@ type blobReader struct {
 	dry  int   // reconnects in a row that brought nothing
 	// connect asks for what comes at the place.
 	connect func(conn context.Context, at int64) (*http.Response, error)
+	stall   time.Duration // a connection that brings nothing for so long is broken
+	inParts bool          // there is another way to the blob: no second chance for who stalls
 
 	// Of the connection: it is given up when the timer runs out.
 	conn   context.Context //nolint:containedctx // as ctx
@@ -81,14 +83,20 @@ type blobReader struct {
 // open connects, for what is not read yet.
 func (b *blobReader) open() (*http.Response, error) {
 	conn, cancel := context.WithCancelCause(b.ctx)
+	timer := time.AfterFunc(b.stall, func() { cancel(errStalled) })
+	if !b.inParts {
+		timer.Stop() // the answer to that may take longer
+	}
 	resp, err := b.connect(conn, b.at)
+	timer.Stop() // it runs during a Read: a slow reader is no stall
 	if err != nil {
+		if context.Cause(conn) == errStalled {
+			err = errStalled
+		}
 		cancel(nil)
 		return nil, err
 	}
-	b.conn, b.cancel, b.body = conn, cancel, resp.Body
-	b.timer = time.AfterFunc(b.c.stall, func() { cancel(errStalled) })
-	b.timer.Stop() // it runs during a Read: a slow reader is no stall
+	b.conn, b.cancel, b.body, b.timer = conn, cancel, resp.Body, timer
 	return resp, nil
 }
 
@@ -102,7 +110,7 @@ func (stalled) Timeout() bool   { return true }
 func (stalled) Temporary() bool { return true }
 
 func (b *blobReader) Read(p []byte) (int, error) {
-	b.timer.Reset(b.c.stall)
+	b.timer.Reset(b.stall)
 	n, err := b.body.Read(p)
 	b.timer.Stop()
 	if cause := context.Cause(b.conn); err != nil && cause == errStalled {
@@ -131,7 +139,7 @@ func (b *blobReader) reconnect(cause error) error {
 	if b.at > b.last {
 		b.dry, b.last = 0, b.at
 	}
-	if b.dry++; b.dry > 3 || b.at == 0 || !Transient(cause) {
+	if b.dry++; b.dry > 3 || b.at == 0 || !Transient(cause) || b.inParts && cause == errStalled {
 		return wrap(cause, "reading blob %s", b.d)
 	}
 	b.Close()

@@ -38,12 +38,17 @@ type Options struct {
 	UserAgent   string
 	Retries     int           // further attempts after a transient error
 	RetryDelay  time.Duration // 0: 1 s, doubled each time
+	PartsStall  time.Duration // 0: partsTimeout
 	Log         func(string)  // nil: told of each request otherwise
 	Pool        *Pool         // nil: a client is used once
 }
 
 // stallTimeout is generous: a server may be busy, a line slow.
 const stallTimeout = 2 * time.Minute
+
+// partsTimeout is how long a server may send nothing when it was asked for parts of
+// a blob: whoever asks can have the whole blob instead.
+const partsTimeout = 15 * time.Second
 
 // DefaultUserAgent names the client when Options don't.
 const DefaultUserAgent = "podsuite/1"

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func (c *Client) BlobRanges(ctx context.Context, d digest.Digest, size int64, ra
 	if from >= total {
 		return http.NoBody, nil
 	}
-	b := &blobReader{ctx: ctx, c: c, d: d, at: from, last: from, size: total}
+	b := &blobReader{ctx: ctx, c: c, d: d, at: from, last: from, size: total, stall: cmp.Or(c.opts.PartsStall, partsTimeout), inParts: true}
 	b.connect = func(conn context.Context, at int64) (*http.Response, error) {
 		return c.openRanges(conn, d, size, after(ranges, at))
 	}
@@ -78,6 +79,7 @@ func (c *Client) openRanges(ctx context.Context, d digest.Digest, size int64, ra
 	resp, err := c.do(ctx, request{
 		method: http.MethodGet, path: c.path("blobs/%s", d), scope: c.scope("pull"),
 		header: http.Header{"Range": {"bytes=" + spec.String()}},
+		once:   true, // the whole blob is a better second attempt
 	})
 	if err != nil {
 		return nil, err
@@ -89,10 +91,11 @@ func (c *Client) openRanges(ctx context.Context, d digest.Digest, size int64, ra
 		if kind == "multipart/byteranges" {
 			p.multi = multipart.NewReader(resp.Body, params["boundary"])
 		} else {
-			if len(ranges) > 1 {
+			err := p.begin(resp.Header.Get("Content-Range"), resp.Body)
+			if len(ranges) > 1 && p.end < ranges[len(ranges)-1].To {
 				c.oneRange.Store(true)
 			}
-			if err := p.begin(resp.Header.Get("Content-Range"), resp.Body); err != nil {
+			if err != nil {
 				resp.Body.Close()
 				return nil, err
 			}

@@ -49,11 +49,11 @@ func ChunkedAt(notes map[string]string, size int64) (at Chunked, ok bool) {
 	if len(toc) != 4 || toc[3] != 1 || len(split) != 3 || at.tocDigest.Validate() != nil || at.tocDigest.Algorithm() != digest.SHA256 {
 		return at, false
 	}
-	if toc[0] > size || toc[1] > maxContents || split[0] > size || split[1] > maxContents {
+	if toc[1] > maxContents || toc[0] > size-toc[1] || split[1] > maxContents || split[0] > size-split[1] {
 		return at, false
 	}
 	at.TOC, at.Split = Span{toc[0], toc[0] + toc[1]}, Span{split[0], split[0] + split[1]}
-	return at, at.TOC.Len() > 0 && at.Split.Len() > 0 && at.TOC.To <= at.Split.From && at.Split.To <= size
+	return at, at.TOC.Len() > 0 && at.Split.Len() > 0 && at.TOC.To <= at.Split.From
 }
 
 // numbers reads N:N:N.

@@ -41,6 +41,10 @@ const (
 // layer: so many bytes of it for one byte of theirs, compressed.
 const searchShare = 64
 
+// splitExpansion is what gzip makes of a byte of a tar-split, at most: of those that
+// have files in them it makes some 20. Padding can be made that takes a minute.
+const splitExpansion = 64
+
 // Recipe is how a layer's tar is put together from parts of its blob and files of
 // other layers.
 type Recipe struct {
@@ -51,10 +55,17 @@ type Recipe struct {
 	spans  []Span   // what is in no layer, in its order
 }
 
+// Origin is where an image comes from.
+type Origin struct {
+	Name string // of the image
+	// Within is the registry, or the repository, of whose images the server may learn,
+	// from what it isn't asked for, what is here.
+	Within string
+}
+
 // Recipe finds out how the layer can be made whose contents these are, of the
-// layers of images that came from the same registry as the name: another one
-// must not learn from what it isn't asked for what is here. size is the blob's.
-func (s *Store) Recipe(ctx context.Context, name string, size int64, at Chunked, toc, split []byte) (*Recipe, error) {
+// layers of images that are within the origin. size is the blob's.
+func (s *Store) Recipe(ctx context.Context, from Origin, size int64, at Chunked, toc, split []byte) (*Recipe, error) {
 	if got := digest.FromBytes(toc); got != at.tocDigest {
 		return nil, errdef.Newf(errdef.ErrInvalid, "the table of contents has the digest %s, not %s", got, at.tocDigest)
 	}
@@ -72,7 +83,7 @@ func (s *Store) Recipe(ctx context.Context, name string, size int64, at Chunked,
 	if err != nil {
 		return nil, err
 	}
-	found, err := r.search(ctx, name, size/searchShare, files)
+	found, err := r.search(ctx, from, size/searchShare, files)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +150,9 @@ func (t *tableOfContents) entries(dec *json.Decoder, end int64) error {
 		return errors.Join(err, errors.New("entries are no list"))
 	}
 	last := int64(0)
+	if n := len(t.files); n > 0 {
+		last = t.files[n-1].To // a second list goes on, too
+	}
 	for dec.More() {
 		var e struct {
 			Type      string `json:"type"`
@@ -210,12 +224,12 @@ func (r *Recipe) files(t tableOfContents) ([]unpack.Content, error) {
 
 // search looks for the files in other layers, as long as it may read budget bytes.
 // What was not found has the layer -1.
-func (r *Recipe) search(ctx context.Context, name string, budget int64, files []unpack.Content) (map[unpack.Content]unpack.Place, error) {
+func (r *Recipe) search(ctx context.Context, from Origin, budget int64, files []unpack.Content) (map[unpack.Content]unpack.Place, error) {
 	found := make(map[unpack.Content]unpack.Place, len(files))
 	for _, f := range files {
 		found[f] = unpack.Place{Layer: -1}
 	}
-	images, err := r.s.lookAlikes(name)
+	images, err := r.s.lookAlikes(from)
 	if err != nil {
 		return nil, err
 	}
@@ -237,21 +251,20 @@ func (r *Recipe) search(ctx context.Context, name string, budget int64, files []
 	return found, nil
 }
 
-// HasAlike tells whether there are images of the registry that the name is of.
-func (s *Store) HasAlike(name string) bool {
-	tops, err := s.lookAlikes(name)
+// HasAlike tells whether there are images within the origin.
+func (s *Store) HasAlike(from Origin) bool {
+	tops, err := s.lookAlikes(from)
 	return err == nil && len(tops) > 0
 }
 
-// lookAlikes gives the top layers of images of the registry, first those of the
+// lookAlikes gives the top layers of images within the origin, first those of its
 // repository, the newest first.
-func (s *Store) lookAlikes(name string) ([]string, error) {
+func (s *Store) lookAlikes(from Origin) ([]string, error) {
 	images, err := s.Images()
 	if err != nil {
 		return nil, err
 	}
-	repo := repository(name)
-	host, _, _ := strings.Cut(repo, "/")
+	repo := repository(from.Name)
 	type alike struct {
 		Image
 		same bool
@@ -262,7 +275,7 @@ func (s *Store) lookAlikes(name string) ([]string, error) {
 		is := func(n string) bool { return repository(n) == repo }
 		if slices.ContainsFunc(names, is) {
 			all = append(all, alike{img, true})
-		} else if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, host+"/") }) {
+		} else if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, from.Within+"/") }) {
 			all = append(all, alike{img, false})
 		}
 	}
@@ -300,7 +313,7 @@ func (r *Recipe) searchLayer(id string, budget int64, found map[unpack.Content]u
 		return info.Size() // it is damaged, and of no use
 	}
 	before := *missing
-	for entries := unpack.NewSplit(z); *missing > 0; {
+	for entries := unpack.NewSplit(io.LimitReader(z, info.Size()*splitExpansion)); *missing > 0; {
 		f, _, err := entries.NextFile()
 		if err != nil {
 			break

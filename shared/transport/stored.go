@@ -294,12 +294,12 @@ func (d *storedDestination) stage(ctx context.Context, dg digest.Digest, blob st
 	return nil
 }
 
-// HasAlike tells whether the store has images of the registry.
-func (d *storedDestination) HasAlike(name string) bool { return d.st.HasAlike(name) }
+// HasAlike tells whether the store has images within the origin.
+func (d *storedDestination) HasAlike(from store.Origin) bool { return d.st.HasAlike(from) }
 
 // Recipe tells how a layer can be made of what the store has.
-func (d *storedDestination) Recipe(ctx context.Context, name string, size int64, at store.Chunked, toc, split []byte) (*store.Recipe, error) {
-	return d.st.Recipe(ctx, name, size, at, toc, split)
+func (d *storedDestination) Recipe(ctx context.Context, from store.Origin, size int64, at store.Chunked, toc, split []byte) (*store.Recipe, error) {
+	return d.st.Recipe(ctx, from, size, at, toc, split)
 }
 
 // PutTar takes a layer's tar, which nothing but its diff ID vouches for.

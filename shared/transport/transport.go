@@ -117,11 +117,10 @@ type Ranger interface {
 // Mixer is a Destination that can make a layer of what it has and parts of a
 // zstd:chunked blob.
 type Mixer interface {
-	// HasAlike tells whether it has images of the registry that the name is of.
-	HasAlike(name string) bool
-	// Recipe tells how, by the blob's contents; the image is at the source under the
-	// name.
-	Recipe(ctx context.Context, name string, size int64, at store.Chunked, toc, split []byte) (*store.Recipe, error)
+	// HasAlike tells whether it has images within the origin.
+	HasAlike(from store.Origin) bool
+	// Recipe tells how, by the blob's contents.
+	Recipe(ctx context.Context, from store.Origin, size int64, at store.Chunked, toc, split []byte) (*store.Recipe, error)
 	// PutTar takes the tar of the layer with the digest, and verifies its diff ID.
 	PutTar(ctx context.Context, d digest.Digest, tar io.Reader) error
 }
