@@ -9,6 +9,7 @@ import (
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/cli/artifact"
 	"github.com/podsuite/podsuite/podman/cli/container"
+	"github.com/podsuite/podsuite/podman/cli/generate"
 	"github.com/podsuite/podsuite/podman/cli/image"
 	"github.com/podsuite/podsuite/podman/cli/manifest"
 	"github.com/podsuite/podsuite/podman/cli/network"
@@ -48,6 +49,7 @@ func commands() []command {
 		{"events", system.NewEvents},
 		{"exec", container.NewExec},
 		{"export", container.NewExport},
+		{"generate", generate.New},
 		{"healthcheck", container.NewHealthcheck},
 		{"history", image.NewHistory},
 		{"image", image.NewImage},

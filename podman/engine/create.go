@@ -160,9 +160,14 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		return nil, err
 	}
 	c := &container.Config{Rootfs: root, ID: id, Name: req.Name, Image: imageName(req.Image, image), ImageID: image.ID, RawImage: req.Image,
-		Created: time.Now(), CreatedBy: req.CreatedBy, Terminal: req.Terminal, Stdin: req.Interactive, AutoRemove: req.AutoRemove, CIDFile: req.CIDFile,
+		Created: time.Now(), CreatedBy: req.CreatedBy, Terminal: req.Terminal, Stdin: req.Interactive, AutoRemove: req.AutoRemove,
 		StopTimeout: req.StopTimeout, DetachKeys: req.DetachKeys, Hostname: req.Hostname, User: first(req.User, file.Config.User), Groups: req.Groups,
 		WorkDir: first(req.WorkDir, file.Config.WorkingDir, "/"), Runtime: e.Config.Engine.Runtime}
+	if req.CIDFile != "" {
+		if c.CIDFile, err = filepath.Abs(req.CIDFile); err != nil {
+			return nil, fmt.Errorf("find container id file %q: %w", req.CIDFile, err)
+		}
+	}
 	if c.Name == "" {
 		c.Name = e.freeName()
 	} else if !container.ValidName(c.Name) {

@@ -33,11 +33,10 @@ func (e *Engine) Inspect(nameOrID string) (*ContainerInfo, error) {
 	info := &ContainerInfo{ID: c.ID, Created: c.Created, Path: args[0], Args: args[1:], Image: c.ImageID, ImageName: c.Image, Name: c.Name,
 		StaticDir: e.Store.ContainerDir(c.ID), OCIRuntime: first(c.Runtime, "builtin"), Driver: e.Store.Driver(), ExecIDs: e.execIDs(c.ID),
 		Dependencies: list(c.Summary().Depends), KubeExitCodePropagation: "invalid", State: e.stateInfo(c, s), GraphDriver: e.graphInfo(found),
-		ConmonPidFile: filepath.Join(dir, "conmon.pid"), PidFile: filepath.Join(dir, "pidfile"), Config: e.configInfo(c), HostConfig: e.hostInfo(c)}
+		ConmonPidFile: e.monitorPidFile(c), PidFile: e.pidFile(c), Config: e.configInfo(c), HostConfig: e.hostInfo(c)}
 	info.Config.Passwd = &passwd
 	info.Rootfs = c.Rootfs
 	info.Pod, info.IsInfra = c.Pod, c.Infra
-	info.PidFile, info.ConmonPidFile = first(c.PidFile, info.PidFile), first(c.MonitorPidFile, info.ConmonPidFile)
 	again := e.restarts(c.ID)
 	info.RestartCount, info.State.Error = again.Count, again.Error
 	if image, err := e.Store.Image(c.ImageID); err == nil {

@@ -131,6 +131,7 @@ func (e *Engine) newPod(req *PodRequest) (*pod.Pod, error) {
 		addPairs(p.Labels, lines)
 	}
 	addPairs(p.Labels, req.Labels)
+	addUnit(p.Labels)
 	opts := runtime.Options{SystemdCgroup: e.systemdCgroups(), CgroupParent: req.CgroupParent}
 	p.CgroupParent = runtime.GroupRoot(opts)
 	if !req.OwnCgroups {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -287,10 +288,29 @@ func (e *Engine) delete(c *container.Config, volumes bool) error {
 		return err
 	}
 	e.event(containerEvent(c, "remove"))
+	removeIDFile(c)
 	if volumes {
 		return e.removeAnonymous(c)
 	}
 	return nil
+}
+
+// removeIDFile removes the file with the container's ID, so that the command
+// that made the container can be given again. What is in it now may be
+// somebody else's.
+func removeIDFile(c *container.Config) {
+	if c.CIDFile == "" {
+		return
+	}
+	f, err := os.Open(c.CIDFile)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, int64(len(c.ID)+1)))
+	if err == nil && strings.TrimSpace(string(text)) == c.ID {
+		os.Remove(c.CIDFile)
+	}
 }
 
 // removeAnonymous removes the volumes that were made for this container alone.

@@ -219,6 +219,16 @@ func (e *Engine) addTimezone(c *container.Config, spec *specs.Spec, root string)
 	return nil
 }
 
+// pidFile and monitorPidFile are where the process's and the monitor's pids
+// are written.
+func (e *Engine) pidFile(c *container.Config) string {
+	return first(c.PidFile, filepath.Join(e.Store.ContainerRunDir(c.ID), "pidfile"))
+}
+
+func (e *Engine) monitorPidFile(c *container.Config) string {
+	return first(c.MonitorPidFile, filepath.Join(e.Store.ContainerRunDir(c.ID), "conmon.pid"))
+}
+
 // writePidFiles writes the files by which service managers know the processes.
 func (e *Engine) writePidFiles(c *container.Config) error {
 	run, ok := monitor.ReadState(filepath.Join(e.Store.ContainerRunDir(c.ID), stateFile))
@@ -228,10 +238,7 @@ func (e *Engine) writePidFiles(c *container.Config) error {
 	for _, f := range []struct {
 		path string
 		pid  int
-	}{{c.PidFile, run.Pid}, {c.MonitorPidFile, run.Monitor}} {
-		if f.path == "" {
-			continue
-		}
+	}{{e.pidFile(c), run.Pid}, {e.monitorPidFile(c), run.Monitor}} {
 		if err := os.WriteFile(f.path, []byte(strconv.Itoa(f.pid)), 0o644); err != nil {
 			return fmt.Errorf("write pid file: %w", err)
 		}

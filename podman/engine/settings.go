@@ -167,6 +167,7 @@ func setLabels(c *container.Config, req *CreateRequest, image *v1.Config) error 
 		addPairs(c.Labels, lines)
 	}
 	addPairs(c.Labels, req.Labels)
+	addUnit(c.Labels)
 	if len(req.Annotations) > 0 {
 		c.Annotations = map[string]string{}
 		for _, kv := range req.Annotations {

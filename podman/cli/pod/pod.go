@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/podsuite/podsuite/podman/cli/app"
 	"github.com/podsuite/podsuite/podman/cli/say"
@@ -92,6 +93,9 @@ func (c *choose) names(e *engine.Engine, args []string, keep func(*engine.Pod) b
 	}
 	for _, file := range c.files {
 		id, err := engine.ReadPodIDFile(file)
+		if c.ignore && errors.Is(err, os.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
