@@ -173,6 +173,7 @@ func (e *Engine) keepExit(id string) error {
 	if !ok || s.StartedAt == 0 {
 		return nil
 	}
+	e.exitOf(id, s) // waits for the record
 	path := filepath.Join(e.Store.ContainerDir(id), exitFile)
 	if last, ok := monitor.ReadExit(path); ok && !last.At.Before(time.Unix(0, s.StartedAt)) {
 		return nil

@@ -74,7 +74,7 @@ func (e *Engine) status(id string) Status {
 			}
 			return s
 		}
-		if exit, ok := monitor.ReadExit(filepath.Join(dir, exitFile)); ok {
+		if exit, ok := e.exitOf(id, run); ok {
 			s.State, s.ExitCode, s.ExitedAt, s.outOfMemory = Exited, exit.Code, exit.At, exit.OutOfMemory
 			return s
 		}
@@ -85,6 +85,26 @@ func (e *Engine) status(id string) Status {
 		s.State, s.ExitCode, s.ExitedAt, s.StartedAt = Exited, last.Code, last.At, last.Started
 	}
 	return s
+}
+
+// exitOf reads how a run has ended. Its monitor, while there is one, has yet to
+// record that; and who cleans up meanwhile takes one of the records away, but
+// not before the other is there.
+func (e *Engine) exitOf(id string, run monitor.State) (exit monitor.Exit, ok bool) {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		start, zombie := monitor.PidStart(run.Monitor)
+		recording := start != 0 && start <= run.PidStart && !zombie // not a later process of its number
+		if exit, ok := monitor.ReadExit(filepath.Join(e.Store.ContainerRunDir(id), exitFile)); ok {
+			return exit, true
+		}
+		exit, ok := monitor.ReadExit(filepath.Join(e.Store.ContainerDir(id), exitFile))
+		if ok && run.StartedAt != 0 && !exit.At.Before(time.Unix(0, run.StartedAt)) {
+			return exit, true
+		}
+		if !recording || time.Now().After(deadline) {
+			return monitor.Exit{}, false
+		}
+	}
 }
 
 // frozen says whether the container is paused: a mark on the run root, which

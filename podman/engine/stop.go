@@ -145,7 +145,7 @@ func (e *Engine) stop(ctx context.Context, c *container.Config, timeout *uint) e
 			return err
 		}
 	}
-	e.awaitRecord(c.ID, s)
+	e.exitOf(c.ID, s) // waits for the record
 	return nil
 }
 
@@ -166,20 +166,6 @@ func waitPidfd(ctx context.Context, pidfd int, d time.Duration) (ended bool, err
 		}
 		if ctx.Err() != nil {
 			return false, ctx.Err()
-		}
-	}
-}
-
-// awaitRecord waits for the monitor to record the exit, for as long as the
-// monitor lives.
-func (e *Engine) awaitRecord(id string, s monitor.State) {
-	path := filepath.Join(e.Store.ContainerRunDir(id), exitFile)
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if _, ok := monitor.ReadExit(path); ok {
-			return
-		}
-		if start, zombie := monitor.PidStart(s.Monitor); start == 0 || zombie {
-			return
 		}
 	}
 }

@@ -45,7 +45,11 @@ func (e *Engine) Wait(ctx context.Context, nameOrID string, req WaitRequest) (st
 	}
 	ends := func(c string) bool { return c == "exited" || c == "stopped" }
 	if len(req.Conditions) == 0 || !slices.ContainsFunc(req.Conditions, func(c string) bool { return !ends(c) }) {
-		return e.waitEnd(ctx, c.ID)
+		status, err := e.waitEnd(ctx, c.ID)
+		if isNotFound(err) && req.Ignore {
+			return -1, nil
+		}
+		return status, err
 	}
 	for {
 		if status, met := e.meets(c.ID, req.Conditions); met {
@@ -85,7 +89,7 @@ func (e *Engine) waitEnd(ctx context.Context, id string) (status int, err error)
 	conn, err := monitor.Connect(e.Store.ContainerRunDir(id))
 	if errors.Is(err, errdef.ErrUnavailable) {
 		if s := e.status(id); !s.Running() {
-			return s.ExitCode, nil
+			return e.endStatus(id)
 		}
 		if pidfd, _, err := e.initHandle(id); err == nil {
 			defer unix.Close(pidfd)
@@ -95,7 +99,7 @@ func (e *Engine) waitEnd(ctx context.Context, id string) (status int, err error)
 				}
 			}
 		}
-		return e.status(id).ExitCode, nil
+		return e.endStatus(id)
 	}
 	if err != nil {
 		return -1, err
@@ -112,7 +116,20 @@ func (e *Engine) waitEnd(ctx context.Context, id string) (status int, err error)
 		case ctx.Err() != nil:
 			return -1, ctx.Err()
 		case kind == 0:
-			return e.status(id).ExitCode, nil
+			return e.endStatus(id)
 		}
 	}
+}
+
+// endStatus is the status that the container has ended with. One that was
+// removed before anyone could see has none.
+func (e *Engine) endStatus(id string) (int, error) {
+	s := e.status(id)
+	if s.State == Exited && s.ExitCode != exitCodeLost {
+		return s.ExitCode, nil
+	}
+	if _, err := e.Store.Container(id); err != nil {
+		return -1, noContainer(id, err)
+	}
+	return s.ExitCode, nil
 }

@@ -302,6 +302,8 @@ func (m *monitor) finish() {
 	for _, path := range m.spec.Exit {
 		writeAtomic(path, record)
 	}
+	for m.accept() { // who has come since the last look hears of the end, too
+	}
 	unix.Close(m.spec.Listen)
 	code := []byte(strconv.Itoa(m.status))
 	for _, c := range m.clients {
