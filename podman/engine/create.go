@@ -146,6 +146,9 @@ func (e *Engine) store(ctx context.Context, c *container.Config, image store.Ima
 // configure makes the configuration of the request and its image.
 func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*container.Config, error) {
 	var file v1.ConfigFile
+	var check struct {
+		Config struct{ Healthcheck *HealthCheck }
+	} // with what the other's lacks
 	if image.ID != "" { // a pod's infra container has none
 		raw, err := e.Store.ImageConfig(image.ID)
 		if err != nil {
@@ -153,6 +156,11 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		}
 		if err := json.Unmarshal(raw, &file); err != nil {
 			return nil, fmt.Errorf("read configuration of image %q: %w", req.Image, err)
+		}
+		if file.Config.Healthcheck != nil {
+			if err := json.Unmarshal(raw, &check); err != nil {
+				return nil, fmt.Errorf("read configuration of image %q: %w", req.Image, err)
+			}
 		}
 	}
 	root, err := rootOf(req)
@@ -186,7 +194,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 	if err := setRestart(c, req); err != nil {
 		return nil, err
 	}
-	if err := setHealth(c, &req.Health, file.Config.Healthcheck); err != nil {
+	if err := setHealth(c, &req.Health, check.Config.Healthcheck); err != nil {
 		return nil, err
 	}
 	if err := setCommand(c, req, &file.Config); err != nil {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/podsuite/podsuite/podman/engine/container"
 	"github.com/podsuite/podsuite/shared/errdef"
 )
@@ -23,13 +22,13 @@ const (
 )
 
 // setHealth makes the health check of a new container.
-func setHealth(c *container.Config, req *HealthRequest, image *v1.HealthConfig) error {
+func setHealth(c *container.Config, req *HealthRequest, image *HealthCheck) error {
 	if req.None && req.Cmd != nil {
 		return errdef.Newf(errdef.ErrInvalid, "cannot specify both --no-healthcheck and --health-cmd")
 	}
 	if image != nil && len(image.Test) > 0 {
 		c.Health.Check = &container.Check{Test: image.Test, Interval: orElse(image.Interval, defaultInterval), Timeout: orElse(image.Timeout, defaultTimeout),
-			StartPeriod: image.StartPeriod, Retries: orElse(image.Retries, defaultRetries)}
+			StartPeriod: image.StartPeriod, StartInterval: image.StartInterval, Retries: orElse(image.Retries, defaultRetries)}
 	}
 	return updateHealth(c, req)
 }
