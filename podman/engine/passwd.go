@@ -62,6 +62,11 @@ func (e *Engine) prepareUser(c *container.Config, root string) (*processUser, er
 		if err := e.addLines(c, root, "passwd", passwdLine(c, user)); err != nil {
 			return nil, err
 		}
+		if c.PasswdEntry != "" { // which may know more of the user
+			if asked, err := lookupUser(root, c.User, c.Groups); err == nil && asked.Name != "" {
+				user = asked
+			}
+		}
 	}
 	_, group, _ := strings.Cut(c.User, ":")
 	if gid, err := strconv.Atoi(group); err == nil {
