@@ -133,7 +133,7 @@ func (e *Engine) hosts(c *container.Config, status map[string]network.Status) (s
 		own = []net.IP{net.IPv4(127, 0, 0, 1)}
 	}
 	for _, ip := range own {
-		line(ip.String(), first(c.Hostname, c.ID[:12]), c.Name)
+		line(ip.String(), e.hostname(c), c.Name)
 	}
 	return b.String(), nil
 }

@@ -53,17 +53,19 @@ func (e *Engine) addMounts(c *container.Config, spec *specs.Spec, root string) e
 		forSystemd(c, spec, taken)
 	}
 	dir := e.Store.ContainerRunDir(c.ID)
-	network, err := e.networkFilesOf(c)
+	owner, err := e.networkOwner(c)
 	if err != nil {
 		return err
 	}
+	network := e.Store.ContainerRunDir(owner.ID)
+	without := map[string]bool{"hosts": c.Network.NoHosts, "hostname": c.NoHostname, "resolv.conf": c.Network.NoResolvConf || owner.Network.NoResolvConf}
 	options := []string{"bind", "rprivate", "nosuid", "nodev"}
 	if c.Security.ReadOnly {
-		options = append(options, "ro")
+		options = append(options, "ro", "noexec")
 	}
 	for _, file := range []struct{ dir, name, to string }{{network, "resolv.conf", "/etc/resolv.conf"}, {network, "hosts", "/etc/hosts"},
 		{dir, "hostname", "/etc/hostname"}, {dir, "containerenv", "/run/.containerenv"}} {
-		if !taken[file.to] && !(c.Network.NoHosts && file.name == "hosts") && !(c.Network.NoResolvConf && file.name == "resolv.conf") && !(c.NoHostname && file.name == "hostname") {
+		if !taken[file.to] && !without[file.name] {
 			for _, at := range append([]string{"/"}, c.ChrootDirs...) {
 				spec.Mounts = append(spec.Mounts, specs.Mount{Destination: path.Join(at, file.to), Type: "bind", Source: filepath.Join(file.dir, file.name),
 					Options: options})

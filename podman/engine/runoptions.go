@@ -35,13 +35,13 @@ func (e *Engine) setRun(c *container.Config, req *CreateRequest, _ *v1.Config) e
 		return err
 	}
 	switch mode := first(req.CgroupNS, conf.CgroupNS); {
-	case mode == "", mode == "private", mode == "host", strings.HasPrefix(mode, "container:"):
+	case mode == "", mode == "private", mode == "host", strings.HasPrefix(mode, "container:"), strings.HasPrefix(mode, "ns:"):
 		if req.CgroupNS == "" && !runtime.PrivateCgroups() {
 			mode = "" // version 1 has namespaces only where they are asked for
 		}
 		c.CgroupNSMode = first(c.CgroupNSMode, mode) // a pod's comes first
 	default:
-		return errdef.Newf(errdef.ErrInvalid, "unrecognized namespace mode %s passed: choose host, private or container:NAME for --cgroupns", mode)
+		return errdef.Newf(errdef.ErrInvalid, "unrecognized namespace mode %s passed: choose host, private, container:NAME or ns:PATH for --cgroupns", mode)
 	}
 	c.ChrootDirs, c.Attach = nil, req.Attach
 	for _, dirs := range req.ChrootDirs {

@@ -66,7 +66,7 @@ func (e *Engine) setEnvironment(c *container.Config, req *CreateRequest, image *
 }
 
 // configuredEnv adds what containers.conf lets into every container: the
-// host's proxies, the host's whole environment, and variables of its own.
+// host's proxies, variables of its own, and the host's whole environment.
 func (e *Engine) configuredEnv(env []string, req *CreateRequest) ([]string, error) {
 	conf := &e.Config.Containers
 	var from []string
@@ -75,10 +75,11 @@ func (e *Engine) configuredEnv(env []string, req *CreateRequest) ([]string, erro
 			from = append(from, name, strings.ToUpper(name))
 		}
 	}
+	from = append(from, conf.Env...)
 	if conf.EnvHost || req.EnvHost {
 		from = append(from, os.Environ()...)
 	}
-	for _, kv := range append(from, conf.Env...) {
+	for _, kv := range from {
 		var err error
 		if env, err = addEnv(env, kv); err != nil {
 			return nil, err
@@ -198,18 +199,18 @@ func (e *Engine) setNamespaces(c *container.Config, req *CreateRequest, _ *v1.Co
 		case "", "private":
 		case "host":
 			*ns.to = "host"
-		case "shareable":
+		case "shareable", "none":
 			if ns.flag == "ipc" {
 				*ns.to = ns.value
 				break
 			}
 			fallthrough
 		default:
-			if other, ok := strings.CutPrefix(ns.value, "container:"); ok && other != "" {
+			if kind, of, ok := strings.Cut(ns.value, ":"); ok && of != "" && (kind == "container" || kind == "ns") {
 				*ns.to = ns.value
 				break
 			}
-			return errdef.Newf(errdef.ErrInvalid, "unrecognized namespace mode --%s=%s: choose host, private or container:NAME", ns.flag, ns.value)
+			return errdef.Newf(errdef.ErrInvalid, "unrecognized namespace mode --%s=%s: choose host, private, container:NAME or ns:PATH", ns.flag, ns.value)
 		}
 	}
 	if c.Hostname != "" && c.UTSMode != "" {

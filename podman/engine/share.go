@@ -26,15 +26,20 @@ func (e *Engine) joinNamespaces(c *container.Config, spec *specs.Spec) error {
 		kind       specs.LinuxNamespaceType
 	}{{c.PIDMode, "pid", specs.PIDNamespace}, {c.IPCMode, "ipc", specs.IPCNamespace}, {c.UTSMode, "uts", specs.UTSNamespace},
 		{c.CgroupNSMode, "cgroup", specs.CgroupNamespace}} {
-		other, ok := strings.CutPrefix(ns.mode, "container:")
-		if !ok {
-			continue
+		how, of, _ := strings.Cut(ns.mode, ":")
+		switch how {
+		case "container":
+			path, err := e.namespaceOf(of, ns.file)
+			if err != nil {
+				return err
+			}
+			runtime.SetNamespace(spec, ns.kind, path)
+		case "ns":
+			if !exists(of) {
+				return errdef.Newf(errdef.ErrNotFound, "join the %s namespace %s: no such file", ns.file, of)
+			}
+			runtime.SetNamespace(spec, ns.kind, of)
 		}
-		path, err := e.namespaceOf(other, ns.file)
-		if err != nil {
-			return err
-		}
-		runtime.SetNamespace(spec, ns.kind, path)
 	}
 	return nil
 }
@@ -57,8 +62,13 @@ func (e *Engine) namespaceOf(nameOrID, file string) (string, error) {
 func (e *Engine) shmDir(id string) string { return filepath.Join(e.Store.ContainerRunDir(id), "shm") }
 
 // shareShm gives the container the /dev/shm that goes with its IPC namespace,
-// where that is another's or open to others.
+// where that is another's or open to others; with --ipc none there is none.
 func (e *Engine) shareShm(c *container.Config, spec *specs.Spec) error {
+	ours := func(m specs.Mount) bool { return m.Destination == "/dev/shm" && m.Type == "tmpfs" && m.Source == "shm" } // not the user's
+	if c.IPCMode == "none" {
+		spec.Mounts = slices.DeleteFunc(spec.Mounts, ours)
+		return nil
+	}
 	dir := e.shmDir(c.ID)
 	if name, ok := strings.CutPrefix(c.IPCMode, "container:"); ok {
 		other, err := e.Lookup(name)
@@ -73,8 +83,7 @@ func (e *Engine) shareShm(c *container.Config, spec *specs.Spec) error {
 	} else if err := errors.Join(e.freeShm(c.ID), e.mountShm(c, dir)); err != nil { // one may be left of a start that was killed
 		return err
 	}
-	i := slices.IndexFunc(spec.Mounts, func(m specs.Mount) bool { return m.Destination == "/dev/shm" })
-	if i >= 0 && spec.Mounts[i].Type == "tmpfs" && spec.Mounts[i].Source == "shm" { // else it is the user's
+	if i := slices.IndexFunc(spec.Mounts, ours); i >= 0 {
 		spec.Mounts[i] = specs.Mount{Destination: "/dev/shm", Type: "bind", Source: dir, Options: []string{"bind", "rprivate", "nosuid", "noexec", "nodev"}}
 	}
 	return nil
@@ -115,22 +124,22 @@ func (e *Engine) freeShm(id string) error {
 	return os.Remove(dir)
 }
 
-// networkFilesOf is the directory with the container's hosts and resolv.conf:
-// those of the container whose network it shares.
-func (e *Engine) networkFilesOf(c *container.Config) (string, error) {
+// networkOwner is the container whose hosts and resolv.conf this one has: the
+// one whose network it shares.
+func (e *Engine) networkOwner(c *container.Config) (*container.Config, error) {
 	name, ok := strings.CutPrefix(c.Network.Mode, "container:")
 	if !ok {
-		return e.Store.ContainerRunDir(c.ID), nil
+		return c, nil
 	}
 	other, err := e.Lookup(name)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	target, err := e.configuration(other.ID)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return e.networkFilesOf(target)
+	return e.networkOwner(target)
 }
 
 // hostsLock names the lock of the hosts file that a pod's containers share.

@@ -94,7 +94,7 @@ type Config struct {
 	Secrets         []Secret                  `json:"secrets,omitempty"`
 	Network         Network                   `json:"network"`
 	PIDMode         string                    `json:"pidMode,omitempty"` // "" = private, "host", "container:ID"
-	IPCMode         string                    `json:"ipcMode,omitempty"` // likewise, or "shareable": others may join
+	IPCMode         string                    `json:"ipcMode,omitempty"` // likewise, "none": without shared memory, or "shareable": others may join
 	UTSMode         string                    `json:"utsMode,omitempty"`
 	UserNS          UserNS                    `json:"userNS,omitzero"`
 	Security        Security                  `json:"security"`
