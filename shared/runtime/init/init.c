@@ -467,6 +467,7 @@ static void op_device(const struct op *o)
 	if (err == -EPERM_) {
 		long t = must("open device", SYS3(open_tree, AT_FDCWD, str(o->s2), OPEN_TREE_CLONE | O_CLOEXEC));
 
+		must("set device's options", set_attributes((int)t, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, 0, 0));
 		attach((int)t, place(str(o->s1), 0, 0));
 	} else if (err != -EEXIST_) {
 		must("make device", err);
