@@ -63,6 +63,9 @@ func (s seen) String() string {
 // judge says what differs, beyond what is known.
 func (c *testCase) judge(ours, theirs seen) []string {
 	var lines []string
+	if ours.failed() != theirs.failed() {
+		ours, theirs = ours.ending(), theirs.ending()
+	}
 	fields := maps.Clone(ours)
 	maps.Copy(fields, theirs)
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
@@ -77,6 +80,12 @@ func (c *testCase) judge(ours, theirs seen) []string {
 		return slices.ContainsFunc(c.differs, func(r *regexp.Regexp) bool { return r.MatchString(l) })
 	})
 }
+
+// failed says whether there was no container, so that nothing else matters.
+func (s seen) failed() bool { return len(s["place"]) == 0 }
+
+// ending is what tells why there was none.
+func (s seen) ending() seen { return seen{"before": s["before"], "end": s["end"]} }
 
 // without is a less what is in b, line by line.
 func without(a, b []string) []string {

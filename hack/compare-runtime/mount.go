@@ -34,6 +34,7 @@ func (s *side) mount(line string) string {
 		root = "/userdata"
 		options = slices.DeleteFunc(options, func(o string) bool { return o == "nosuid" || o == "nodev" })
 	case kind == "cgroup":
+		source = kind // a name that means nothing
 		options = slices.DeleteFunc(options, func(o string) bool { return o == "nosymfollow" })
 	}
 	super = slices.DeleteFunc(super, func(o string) bool {

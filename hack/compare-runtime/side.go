@@ -117,7 +117,7 @@ func (s *side) probe(c *testCase) seen {
 	out, err := s.shell("unshare -n sh -c "+quote("ip link set lo up; "+line), nil)
 	result := s.parse(out)
 	if err != nil {
-		result["status"] = append(result["status"], err.Error())
+		result["end"] = []string{err.Error()}
 	}
 	return result
 }
@@ -126,10 +126,12 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 
 var (
 	longID = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
+	uuid   = regexp.MustCompile(`container_uuid=[0-9a-f]{32}`)
 	anID   = regexp.MustCompile(`\b[0-9a-f]{12}\b`)
 	// The reference's tree lies somewhere on the host.
 	place   = regexp.MustCompile(`root=[^ ]*(DIR|/sid)`)
 	address = regexp.MustCompile(`\b10\.88\.\d+\.\d+\b`)
+	process = regexp.MustCompile(`/proc/\d+/`)
 	inode   = regexp.MustCompile(`[a-z_]+:\[\d+\]`)
 )
 
@@ -148,9 +150,11 @@ func (s *side) parse(out string) seen {
 			line = s.mount(line)
 		}
 		line = longID.ReplaceAllString(line, "ID")
+		line = uuid.ReplaceAllString(line, "container_uuid=ID")
 		line = anID.ReplaceAllString(line, "ID")
 		line = strings.ReplaceAll(line, s.dir, "DIR")
 		line = address.ReplaceAllString(line, "ADDRESS")
+		line = process.ReplaceAllString(line, "/proc/N/")
 		line = place.ReplaceAllString(line, "root=$1")
 		line = strings.ReplaceAll(line, "root=/sid", "root=")
 		if field == "namespaces" {
