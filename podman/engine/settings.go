@@ -207,6 +207,9 @@ func (e *Engine) setNamespaces(c *container.Config, req *CreateRequest, _ *v1.Co
 			fallthrough
 		default:
 			if kind, of, ok := strings.Cut(ns.value, ":"); ok && of != "" && (kind == "container" || kind == "ns") {
+				if kind == "ns" && !exists(of) {
+					return errdef.Newf(errdef.ErrInvalid, "join the %s namespace %s: no such file", ns.flag, of)
+				}
 				*ns.to = ns.value
 				break
 			}

@@ -35,9 +35,6 @@ func (e *Engine) joinNamespaces(c *container.Config, spec *specs.Spec) error {
 			}
 			runtime.SetNamespace(spec, ns.kind, path)
 		case "ns":
-			if !exists(of) {
-				return errdef.Newf(errdef.ErrNotFound, "join the %s namespace %s: no such file", ns.file, of)
-			}
 			runtime.SetNamespace(spec, ns.kind, of)
 		}
 	}
