@@ -64,6 +64,7 @@ func (e *Engine) prepareUser(c *container.Config, root string) (*processUser, er
 		}
 		if c.PasswdEntry != "" { // which may know more of the user
 			if asked, err := lookupUser(root, c.User, c.Groups); err == nil && asked.Name != "" {
+				asked.Name = user.Name // as $USERLIST has it
 				user = asked
 			}
 		}
