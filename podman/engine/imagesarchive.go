@@ -2,8 +2,6 @@ package engine
 
 import (
 	"archive/tar"
-	"bufio"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,6 +19,7 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/store/unpack"
 	"github.com/podsuite/podsuite/shared/transport"
 )
 
@@ -335,19 +334,16 @@ func (e *Engine) archiveEntries(file string) (kind string, entries [][]string, e
 // maxArchiveList bounds the lists of images in archives, in bytes.
 const maxArchiveList = 4 << 20
 
-// archiveMembers reads the wanted members of a tar, plain or gzipped.
+// archiveMembers reads the wanted members of a tar, plain or compressed.
 func archiveMembers(file string, wanted ...string) (map[string][]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	magic, _ := bufio.NewReaderSize(io.NewSectionReader(f, 0, 2), 16).Peek(2)
-	var r io.Reader = f
-	if string(magic) == "\x1f\x8b" {
-		if r, err = gzip.NewReader(f); err != nil {
-			return nil, err
-		}
+	r, _, err := unpack.Decompress(f)
+	if err != nil {
+		return nil, err
 	}
 	found := map[string][]byte{}
 	for t := tar.NewReader(r); len(found) < len(wanted); {

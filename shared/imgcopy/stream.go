@@ -2,7 +2,6 @@ package imgcopy
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"hash"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 
@@ -260,33 +258,17 @@ func (p *piped) Close() error {
 	return p.r.Close()
 }
 
-// The first bytes of the formats that layers come in.
-var (
-	gzipMagic = []byte{0x1f, 0x8b}
-	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
-)
-
 // decompress gives the content of a layer as a plain tar. r is closed with it.
 func decompress(r io.ReadCloser) (io.ReadCloser, error) {
-	in := bufio.NewReaderSize(r, 256<<10)
-	head, _ := in.Peek(4)
+	z, compressed, err := unpack.Decompress(r)
 	switch {
-	case bytes.HasPrefix(head, gzipMagic):
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			r.Close()
-			return nil, err
-		}
-		return both{&toEnd{z, in}, r}, nil
-	case bytes.HasPrefix(head, zstdMagic):
-		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
-		if err != nil {
-			r.Close()
-			return nil, err
-		}
-		return both{&toEnd{z, in}, closers{z.IOReadCloser(), r}}, nil
+	case err != nil:
+		r.Close()
+		return nil, err
+	case compressed:
+		z = &toEnd{z, r}
 	}
-	return both{in, r}, nil
+	return both{z, r}, nil
 }
 
 // toEnd reads what is left of the input when the content has ended, so that
@@ -309,18 +291,6 @@ func (t *toEnd) Read(p []byte) (int, error) {
 type both struct {
 	io.Reader
 	io.Closer
-}
-
-type closers []io.Closer
-
-func (c closers) Close() error {
-	var err error
-	for _, one := range c {
-		if e := one.Close(); err == nil {
-			err = e
-		}
-	}
-	return err
 }
 
 // onlyReader and onlyWriter keep io.Copy from using other methods than these.

@@ -150,7 +150,7 @@ func openDaemon(ctx context.Context, l Ref, o Options) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(f, body); err != nil {
+	if err := fill(f, body); err != nil {
 		return nil, firstError(fmt.Errorf("loading image from docker engine: %w", err), f.Close())
 	}
 	t, err := listTar(f)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/registry"
+	"github.com/podsuite/podsuite/shared/store/unpack"
 )
 
 // ContentType guesses the media type of a file from its beginning, where the
@@ -72,7 +73,7 @@ func writeBlob(dir string, c Content, place func(digest.Digest) string) error {
 		return fmt.Errorf("write blob: %w", err)
 	}
 	defer os.Remove(tmp.Name())
-	_, err = io.CopyBuffer(onlyWriter{tmp}, c.Reader, make([]byte, 256<<10))
+	err = fill(tmp, c.Reader)
 	if err == nil {
 		err = tmp.Chmod(0o644)
 	}
@@ -89,9 +90,15 @@ func writeBlob(dir string, c Content, place func(digest.Digest) string) error {
 	return os.Rename(tmp.Name(), place(sum))
 }
 
-// onlyWriter keeps io.Copy from asking the file to read: the content passes a
-// hash on its way.
-type onlyWriter struct{ io.Writer }
+// fill writes content to a new file, with holes where it has zeros.
+func fill(f *os.File, r io.Reader) error {
+	h := unpack.NewHoles(f)
+	// The file isn't asked to read by itself: what is read may be hashed on its way.
+	if _, err := io.CopyBuffer(h, struct{ io.Reader }{r}, make([]byte, 256<<10)); err != nil {
+		return err
+	}
+	return h.Finish()
+}
 
 // replaceFile writes a small file anew.
 func replaceFile(path string, data []byte) error {

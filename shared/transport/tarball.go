@@ -121,7 +121,7 @@ func openTarballFile(name, tmp string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = io.Copy(f, in)
+	err = fill(f, in)
 	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}

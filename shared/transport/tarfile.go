@@ -2,7 +2,6 @@ package transport
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,10 +12,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/store/unpack"
 )
 
 // maxMembers bounds the members of an archive.
@@ -58,31 +57,24 @@ func listTar(f *os.File) (*tarFile, error) {
 
 // plainFile gives f itself if it can be read at any place as it is.
 func plainFile(f *os.File, tmp string) (*os.File, error) {
-	magic := make([]byte, 2)
-	_, err := f.ReadAt(magic, 0)
+	_, err := f.ReadAt(make([]byte, 1), 0)
 	seekable := err == nil || errors.Is(err, io.EOF)
-	if seekable && !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+	in, compressed, err := unpack.Decompress(f)
+	if err != nil {
+		return nil, firstError(err, f.Close())
+	}
+	if seekable && !compressed {
 		return f, nil
 	}
 	defer f.Close()
-	var in io.Reader = f
-	if seekable {
-		z, err := gzip.NewReader(f)
-		if err != nil {
-			return nil, err
-		}
-		in = z
-	}
 	out, err := nameless(tmp)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(out, in); err != nil {
-		out.Close()
-		return nil, err
+	if err := fill(out, in); err != nil {
+		return nil, firstError(unpack.Classify(err), out.Close())
 	}
-	_, err = out.Seek(0, io.SeekStart)
-	return out, err
+	return out, nil
 }
 
 func nameless(dir string) (*os.File, error) {
@@ -176,7 +168,11 @@ func createTar(path, tmp string) (*tarWriter, error) {
 		}
 		return nil, fmt.Errorf("create archive %q: %w", path, err)
 	}
-	w.tw = tar.NewWriter(w.out)
+	if w.stream {
+		w.tw = tar.NewWriter(w.out)
+	} else {
+		w.tw = tar.NewWriter(unpack.NewHoles(w.out)) // its end is too short for a hole
+	}
 	return w, nil
 }
 
@@ -194,7 +190,7 @@ func (w *tarWriter) add(ctx context.Context, c Content, name func(digest.Digest)
 		return err
 	}
 	defer f.Close()
-	if _, err := io.Copy(onlyWriter{f}, c.Reader); err != nil {
+	if err := fill(f, c.Reader); err != nil {
 		return err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {

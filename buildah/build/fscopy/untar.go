@@ -2,8 +2,6 @@ package fscopy
 
 import (
 	"archive/tar"
-	"bufio"
-	"compress/bzip2"
 	"context"
 	"errors"
 	"fmt"
@@ -13,12 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 	"golang.org/x/sys/unix"
 
 	"github.com/podsuite/podsuite/shared/errdef"
+	"github.com/podsuite/podsuite/shared/store/unpack"
 )
 
 // IsArchive tells whether the file is a tar archive, compressed or not.
@@ -28,38 +24,12 @@ func (t *Tree) IsArchive(e *Entry) bool {
 		return false
 	}
 	defer f.Close()
-	r, done, err := decompress(f)
+	r, _, err := unpack.Decompress(f)
 	if err != nil {
 		return false
 	}
-	defer done()
 	_, err = tar.NewReader(r).Next()
 	return err == nil
-}
-
-// decompress reads what gzip, bzip2, xz or zstd wrote, and anything else as it is.
-func decompress(f io.Reader) (io.Reader, func(), error) {
-	r := bufio.NewReaderSize(f, bufferSize)
-	magic, _ := r.Peek(6)
-	head := string(magic)
-	none := func() {}
-	switch {
-	case strings.HasPrefix(head, "\x1f\x8b"):
-		z, err := gzip.NewReader(r)
-		return z, none, err
-	case strings.HasPrefix(head, "BZh"):
-		return bzip2.NewReader(r), none, nil
-	case head == "\xfd7zXZ\x00":
-		z, err := xz.NewReader(r)
-		return z, none, err
-	case strings.HasPrefix(head, "\x28\xb5\x2f\xfd"):
-		z, err := zstd.NewReader(r)
-		if err != nil {
-			return nil, none, err
-		}
-		return z, z.Close, nil
-	}
-	return r, none, nil
 }
 
 // extract unpacks an archive below a directory of the root.
@@ -79,11 +49,10 @@ func (c *copier) extract(s *Source, target string) error {
 			return err
 		}
 	}
-	r, done, err := decompress(f)
+	r, _, err := unpack.Decompress(f)
 	if err != nil {
 		return fmt.Errorf("read archive %q: %w", s.Name, err)
 	}
-	defer done()
 	x := &extractor{c: c, top: top}
 	if c.o.OwnArchives {
 		x.owner = c.o.Chown
@@ -103,11 +72,10 @@ func Extract(ctx context.Context, root string, r io.Reader, o Options) error {
 		return err
 	}
 	defer dir.Close()
-	plain, done, err := decompress(r)
+	plain, _, err := unpack.Decompress(r)
 	if err != nil {
 		return fmt.Errorf("read archive: %w", err)
 	}
-	defer done()
 	if o.DirOwner, err = o.outside(o.DirOwner); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package unpack
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -106,25 +105,10 @@ func (u *unpacker) createFile(e *entry, contents io.Reader) error {
 		return pathError("create", e.name, err)
 	}
 	e.file = fd
-	hole := false // at the end of what was written
+	h := NewHoles(fdFile(fd))
 	for {
 		n, readErr := contents.Read(u.buf)
-		b := u.buf[:n]
-		if n >= minHole && allZero(b) {
-			hole, b = true, nil
-			_, err = unix.Seek(fd, int64(n), io.SeekCurrent)
-		} else if n > 0 {
-			hole = false
-		}
-		for len(b) > 0 && err == nil {
-			var m int
-			m, err = unix.Write(fd, b)
-			if err == unix.EINTR {
-				m, err = 0, nil
-			}
-			b = b[max(m, 0):]
-		}
-		if err != nil {
+		if _, err := h.Write(u.buf[:n]); err != nil {
 			_ = unix.Close(fd)
 			return pathError("write", e.name, err)
 		}
@@ -136,21 +120,30 @@ func (u *unpacker) createFile(e *entry, contents io.Reader) error {
 			return tarError(readErr)
 		}
 	}
-	if hole {
-		if err := unix.Ftruncate(fd, e.hdr.Size); err != nil {
-			_ = unix.Close(fd)
-			return pathError("write", e.name, err)
-		}
+	if err := h.Finish(); err != nil {
+		_ = unix.Close(fd)
+		return pathError("write", e.name, err)
 	}
 	return nil
 }
 
-// minHole is the number of zeros from which on they take no place on the disk,
-// so that a few bytes of a layer can't fill it.
-const minHole = 4 << 10
+// fdFile is an open file without what os.File adds.
+type fdFile int
 
-func allZero(b []byte) bool {
-	return b[0] == 0 && bytes.Equal(b[1:], b[:len(b)-1])
+func (f fdFile) Write(p []byte) (int, error) {
+	done := 0
+	for done < len(p) {
+		n, err := unix.Write(int(f), p[done:])
+		if err != nil && err != unix.EINTR {
+			return done, err
+		}
+		done += max(n, 0)
+	}
+	return done, nil
+}
+
+func (f fdFile) Seek(offset int64, whence int) (int64, error) {
+	return unix.Seek(int(f), offset, whence)
 }
 
 func (u *unpacker) createDir(e *entry) error {

@@ -1,8 +1,6 @@
 package unpack
 
 import (
-	"bufio"
-	"compress/bzip2"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -14,7 +12,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
-	"github.com/ulikunitz/xz"
 
 	"github.com/podsuite/podsuite/shared/errdef"
 )
@@ -23,9 +20,6 @@ const (
 	chunkSize = 512 << 10
 	// chunks is how many chunks each stage may be ahead of the next.
 	chunks = 4
-	// MaxWindow is the largest zstd window, which the stream chooses, and so
-	// the memory that decoding it takes. It is what the zstd command takes.
-	MaxWindow = 128 << 20
 )
 
 // Stream reads a layer, plain or compressed, as an uncompressed tar, and hashes
@@ -53,39 +47,17 @@ func NewStream(ctx context.Context, r io.Reader) (*Stream, error) {
 	return s, nil
 }
 
-// open looks at the beginning of the stream and puts the right decompressor
-// in the way.
+// open puts the right decompressor in the way.
 func (s *Stream) open(ctx context.Context) error {
-	head := bufio.NewReaderSize(s.raw, 64<<10)
-	magic, err := head.Peek(6)
-	if err != nil && err != io.EOF {
+	z, compressed, err := Decompress(s.raw)
+	if err != nil {
 		return err
 	}
-	var z io.Reader
-	switch {
-	case hasMagic(magic, "\x1f\x8b\x08"):
-		z, err = gzip.NewReader(head)
-	case hasMagic(magic, "\x28\xb5\x2f\xfd"):
-		var dec *zstd.Decoder
-		dec, err = zstd.NewReader(head, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(MaxWindow))
-		z = dec // with one goroutine it has nothing to close
-	case hasMagic(magic, "BZh"):
-		z = bzip2.NewReader(head)
-	case hasMagic(magic, "\xfd7zXZ\x00"):
-		z, err = xz.NewReader(head)
-	default:
-		s.plain, s.in = true, head
-		return nil
+	s.plain, s.in = !compressed, z
+	if compressed {
+		s.in = newAhead(ctx, z, nil)
 	}
-	if err != nil {
-		return errdef.Newf(errdef.ErrInvalid, "decompress layer: %w", err)
-	}
-	s.in = newAhead(ctx, z, nil)
 	return nil
-}
-
-func hasMagic(b []byte, magic string) bool {
-	return len(b) >= len(magic) && string(b[:len(magic)]) == magic
 }
 
 // Read reads the uncompressed tar.
@@ -104,7 +76,7 @@ func Classify(err error) error {
 	var corrupt flate.CorruptInputError
 	if errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.As(err, &corrupt) ||
 		errors.Is(err, zstd.ErrCRCMismatch) || errors.Is(err, zstd.ErrMagicMismatch) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return errdef.Newf(errdef.ErrInvalid, "decompress layer: %w", err)
+		return errdef.Newf(errdef.ErrInvalid, "decompress: %w", err)
 	}
 	return err
 }
@@ -173,7 +145,7 @@ func (a *ahead) run(r io.Reader) {
 	defer close(a.full)
 	defer func() {
 		if p := recover(); p != nil {
-			a.err = fmt.Errorf("decompress layer: %v", p)
+			a.err = fmt.Errorf("decompress: %v", p)
 		}
 	}()
 	for a.err == nil {
