@@ -2,6 +2,7 @@ package imgcopy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -120,13 +121,7 @@ func (c *copier) run(ctx context.Context) (Result, error) {
 	}
 	if err == nil {
 		c.zip = &compressors{format: c.CompressFormat, level: c.CompressLevel}
-		m, err = c.all(ctx)
-	}
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err == nil {
-		err = c.dst.Commit(ctx)
+		m, err = c.committed(ctx)
 	}
 	res := Result{Manifest: m}
 	if img, ok := transport.StoredImage(c.dst); ok {
@@ -137,6 +132,26 @@ func (c *copier) run(ctx context.Context) (Result, error) {
 		err = cerr
 	}
 	return res, err
+}
+
+// maxCopies bounds how often an image is copied whose blobs others remove.
+const maxCopies = 3
+
+// committed copies what the reference names and makes it visible.
+func (c *copier) committed(ctx context.Context) (transport.Manifest, error) {
+	for i := 1; ; i++ {
+		m, err := c.all(ctx)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = c.dst.Commit(ctx)
+		}
+		var removed *transport.RemovedError
+		if i == maxCopies || !errors.As(err, &removed) {
+			return m, err
+		}
+	}
 }
 
 // copier is one copy under way.

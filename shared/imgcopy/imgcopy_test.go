@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -424,6 +425,79 @@ func TestBadBlobsAreRefused(t *testing.T) {
 				t.Errorf("%s to %s: something was left", name, dst)
 			}
 		}
+	}
+}
+
+// An image whose blobs go with another one while it is copied has them in the end.
+func TestBlobsRemovedDuringTheCopy(t *testing.T) {
+	w := newWorld(t)
+	w.layout("one", 2, "amd64")
+	w.layout("two", 2, "arm64")
+	w.mustCopy("oci:DIR/o:one", "oci:DIR/one")
+	w.mustCopy("docker://REG/a/img:2", "oci:DIR/two")
+	var once sync.Once
+	removed := false
+	w.answer(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/") {
+			once.Do(func() { removed = transport.DeleteLayout(w.place("oci:DIR/o:one"), w.options().Source) == nil })
+		}
+		return false
+	})
+	// Of the image only the configuration, the last of its blobs, isn't there yet.
+	w.mustCopy("oci:DIR/o:two", "docker://REG/a/img:2", func(o *Options) { o.Parallel = 1 })
+	w.mustCopy("dir:DIR/d", "oci:DIR/o:two")
+	if !removed {
+		t.Error("the other image wasn't removed")
+	}
+}
+
+func TestFailedCopyKeepsWhatAnotherMade(t *testing.T) {
+	w := newWorld(t)
+	w.layout("src", 2, "amd64")
+	w.mustCopy("docker://REG/a/img:1", "oci:DIR/src")
+	w.answer(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, "/blobs/") {
+			return false
+		}
+		if _, err := os.Stat(filepath.Join(w.dir, "o/index.json")); err != nil {
+			w.mustCopy("oci:DIR/o:mine", "oci:DIR/src")
+		}
+		http.NotFound(rw, r)
+		return true
+	})
+	if _, err := w.copy("oci:DIR/o:its", "docker://REG/a/img:1", func(o *Options) { o.Parallel = 1 }); err == nil {
+		t.Error("the copy succeeded")
+	}
+	w.mustCopy("dir:DIR/d", "oci:DIR/o:mine")
+}
+
+// Zeros take no room on the disk, whatever they are written to.
+func TestZerosTakeNoRoom(t *testing.T) {
+	w := newWorld(t)
+	const size = 64 << 20
+	f, err := os.Create(filepath.Join(w.dir, "zeros.tar"))
+	if err == nil {
+		tw := tar.NewWriter(f)
+		tw.WriteHeader(&tar.Header{Name: "zeros", Mode: 0o644, Size: size, Typeflag: tar.TypeReg})
+		tw.Write(make([]byte, size))
+		err = errors.Join(tw.Close(), f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mustCopy("oci:DIR/src", "tarball:DIR/zeros.tar", func(o *Options) { o.ForceCompress = true })
+	os.Remove(filepath.Join(w.dir, "zeros.tar"))
+	for _, place := range []string{"dir:DIR/d", "oci:DIR/o", "oci-archive:DIR/oa.tar", "docker-archive:DIR/da.tar"} {
+		w.mustCopy(place, "oci:DIR/src", func(o *Options) { o.Decompress = true })
+		w.mustCopy("dir:DIR/back", place)
+	}
+	out, err := exec.Command("du", "-sk", w.dir).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kb int
+	if fmt.Sscan(string(out), &kb); kb > size>>10 {
+		t.Errorf("it takes %d KB", kb)
 	}
 }
 

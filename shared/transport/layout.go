@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -131,6 +132,27 @@ type layoutDestination struct {
 	final *Manifest
 	made  bool
 	done  bool
+
+	mu  sync.Mutex
+	own []digest.Digest // blobs that the image needs
+}
+
+// RemovedError tells that others removed a blob of an image before it was
+// there, with one that had the blob, too.
+type RemovedError struct {
+	Blob  digest.Digest
+	Place string
+}
+
+func (e *RemovedError) Error() string {
+	return fmt.Sprintf("blob %s was removed from %q during the copy: try again", e.Blob, e.Place)
+}
+
+// needs notes a blob that has to be there in the end.
+func (d *layoutDestination) needs(dg digest.Digest) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.own = append(d.own, dg)
 }
 
 func createLayout(l Ref, o Options) (Destination, error) {
@@ -150,7 +172,11 @@ func (d *layoutDestination) WantsCompressed() bool { return true }
 
 func (d *layoutDestination) Reuse(_ context.Context, dg digest.Digest, size int64) (bool, error) {
 	fi, err := os.Stat(d.blobPath(dg))
-	return err == nil && fi.Mode().IsRegular() && (size < 0 || fi.Size() == size), nil
+	have := err == nil && fi.Mode().IsRegular() && (size < 0 || fi.Size() == size)
+	if have {
+		d.needs(dg)
+	}
+	return have, nil
 }
 
 func (d *layoutDestination) Put(_ context.Context, c Content) error {
@@ -161,7 +187,10 @@ func (d *layoutDestination) Put(_ context.Context, c Content) error {
 			return err
 		}
 	}
-	return writeBlob(dir, c, d.blobPath)
+	return writeBlob(dir, c, func(dg digest.Digest) string {
+		d.needs(dg)
+		return d.blobPath(dg)
+	})
 }
 
 func (d *layoutDestination) PutManifest(_ context.Context, m Manifest, instance bool) error {
@@ -172,17 +201,24 @@ func (d *layoutDestination) PutManifest(_ context.Context, m Manifest, instance 
 	if !instance {
 		d.final = &m
 	}
+	d.needs(m.Digest)
 	return replaceFile(path, m.Bytes)
 }
 
 // Commit enters the image into the index; the lock keeps entries that others
-// make at the same time.
+// make at the same time. After a RemovedError all has to be copied again.
 func (d *layoutDestination) Commit(context.Context) error {
 	lock, err := d.lock()
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
+	for _, dg := range d.own {
+		if _, err := os.Stat(d.blobPath(dg)); err != nil {
+			d.own = nil
+			return &RemovedError{dg, d.path}
+		}
+	}
 	old, err := readManifestFile(filepath.Join(d.path, indexFile))
 	if err != nil && !os.IsNotExist(err) {
 		return err
@@ -231,10 +267,19 @@ func addEntry(old []byte, m Manifest, name string) ([]byte, error) {
 	return json.Marshal(x)
 }
 
-// Close takes away a layout that was made for an image that never came.
+// Close takes away a layout that was made for an image that never came, unless
+// another copy had more luck.
 func (d *layoutDestination) Close() error {
-	if d.made && !d.done {
-		return os.RemoveAll(d.path)
+	if !d.made || d.done {
+		return nil
 	}
-	return nil
+	lock, err := d.lock()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if _, err := os.Lstat(filepath.Join(d.path, indexFile)); err == nil {
+		return nil
+	}
+	return os.RemoveAll(d.path)
 }
