@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -165,10 +167,16 @@ func (f *authsFile) lookup(ctx context.Context, key string) (Credentials, error)
 			return e.credentials()
 		}
 	}
-	if f.CredsStore != "" {
-		return helperGet(ctx, f.CredsStore, registry)
+	if f.CredsStore == "" {
+		return Credentials{}, nil
 	}
-	return Credentials{}, nil
+	c, err := helperGet(ctx, f.CredsStore, registry)
+	if errors.Is(err, exec.ErrNotFound) {
+		// Docker's own, such as "desktop", is named for all registries, and
+		// there may be nothing of Docker here but its file.
+		return Credentials{}, nil
+	}
+	return c, err
 }
 
 func (e entry) empty() bool { return e == entry{} }

@@ -161,6 +161,14 @@ esac
 	if _, err := s.Lookup(context.Background(), "gone.test/x"); err == nil || !strings.Contains(err.Error(), "docker-credential-missing") {
 		t.Errorf("missing helper: %v", err)
 	}
+	write(t, s.Path(), `{"credsStore":"fake"}`)
+	if got := lookup(t, s, "h.test/x"); got.Username != "hu" {
+		t.Errorf("helper for all: %+v", got)
+	}
+	write(t, s.Path(), `{"credsStore":"missing"}`)
+	if got := lookup(t, s, "h.test/x"); !got.IsZero() {
+		t.Errorf("missing helper for all: %+v", got)
+	}
 }
 
 func FuzzFile(f *testing.F) {

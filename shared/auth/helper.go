@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -69,11 +70,10 @@ func runHelper(ctx context.Context, helper, verb string, in []byte) ([]byte, err
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	if err := cmd.Run(); err != nil {
-		text := strings.TrimSpace(out.String() + " " + stderr.String())
-		if text == "" {
-			text = err.Error()
+		if text := strings.TrimSpace(out.String() + " " + stderr.String()); text != "" {
+			err = errors.New(text)
 		}
-		return nil, fmt.Errorf("run credential helper %q: %s", "docker-credential-"+helper, text)
+		return nil, fmt.Errorf("run credential helper %q: %w", "docker-credential-"+helper, err)
 	}
 	return out.Bytes(), nil
 }
