@@ -428,27 +428,39 @@ func TestBadBlobsAreRefused(t *testing.T) {
 	}
 }
 
+// lateDelete is a layout out of which another image goes just before one is
+// entered.
+type lateDelete struct {
+	transport.Destination
+	remove func()
+	once   sync.Once
+}
+
+func (d *lateDelete) Commit(ctx context.Context) error {
+	d.once.Do(d.remove)
+	return d.Destination.Commit(ctx)
+}
+
 // An image whose blobs go with another one while it is copied has them in the end.
 func TestBlobsRemovedDuringTheCopy(t *testing.T) {
 	w := newWorld(t)
 	w.layout("one", 2, "amd64")
 	w.layout("two", 2, "arm64")
 	w.mustCopy("oci:DIR/o:one", "oci:DIR/one")
-	w.mustCopy("docker://REG/a/img:2", "oci:DIR/two")
-	var once sync.Once
-	removed := false
-	w.answer(func(rw http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/") {
-			once.Do(func() { removed = transport.DeleteLayout(w.place("oci:DIR/o:one"), w.options().Source) == nil })
-		}
-		return false
-	})
-	// Of the image only the configuration, the last of its blobs, isn't there yet.
-	w.mustCopy("oci:DIR/o:two", "docker://REG/a/img:2", func(o *Options) { o.Parallel = 1 })
-	w.mustCopy("dir:DIR/d", "oci:DIR/o:two")
-	if !removed {
-		t.Error("the other image wasn't removed")
+	o := w.options()
+	to, err := transport.OpenDestination(context.Background(), w.place("oci:DIR/o:two"), o.Destination)
+	if err != nil {
+		t.Fatal(err)
 	}
+	late := &lateDelete{Destination: to, remove: func() {
+		if err := transport.DeleteLayout(w.place("oci:DIR/o:one"), o.Source); err != nil {
+			t.Error(err)
+		}
+	}}
+	if _, err := CopyTo(context.Background(), late, w.place("oci:DIR/two"), o); err != nil {
+		t.Fatal(err)
+	}
+	w.mustCopy("dir:DIR/d", "oci:DIR/o:two")
 }
 
 func TestFailedCopyKeepsWhatAnotherMade(t *testing.T) {
