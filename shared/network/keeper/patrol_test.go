@@ -79,6 +79,13 @@ func TestEnds(t *testing.T) {
 			startNet(t, keeper)
 			ended := make(chan error, 1)
 			go func() { ended <- keeper.Wait() }()
+			signed := func() bool {
+				pid, _ := os.ReadFile(filepath.Join(run, "keeper.pid"))
+				return string(pid) == strconv.Itoa(keeper.Process.Pid)
+			}
+			for deadline := time.Now().Add(30 * time.Second); !signed() && time.Now().Before(deadline); {
+				time.Sleep(shortRound)
+			}
 			select {
 			case err := <-ended:
 				t.Fatal("ended while its container lived", err)
