@@ -41,7 +41,11 @@ func (e *Engine) mounts(req *CreateRequest, imageVolumes map[string]struct{}) ([
 		return nil, errdef.Newf(errdef.ErrInvalid, "invalid image volume mode %q required value: anonymous, tmpfs, ignore", req.ImageVolume)
 	}
 	for dst := range imageVolumes {
-		if dst = path.Clean("/" + dst); !seen[dst] {
+		dst = path.Clean("/" + dst)
+		if slices.Contains([]string{"/proc", "/dev", "/sys"}, dst) {
+			continue // without the kernel's file systems nothing would run
+		}
+		if !seen[dst] {
 			if req.ImageVolume == "tmpfs" {
 				all = append(all, container.Mount{Type: "tmpfs", Source: "tmpfs", Destination: dst, Options: []string{"rprivate", "nosuid", "nodev", "tmpcopyup"}})
 				continue
