@@ -216,13 +216,24 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 	if _, err := e.runtime(c.Runtime); err != nil {
 		return nil, err
 	}
-	for _, target := range c.Depends() {
-		if _, err := e.Lookup(target); err != nil {
-			return nil, err
-		}
+	if err := e.findShared(c); err != nil {
+		return nil, err
 	}
 	c.Mounts, err = e.mounts(req, file.Config.Volumes)
 	return c, err
+}
+
+// findShared makes sure that the containers are there of which this one shares
+// namespaces.
+func (e *Engine) findShared(c *container.Config) error {
+	for _, ns := range []struct{ kind, mode string }{{"net", c.Network.Mode}, {"pid", c.PIDMode}, {"ipc", c.IPCMode}, {"uts", c.UTSMode}, {"cgroup", c.CgroupNSMode}} {
+		if other, ok := strings.CutPrefix(ns.mode, "container:"); ok {
+			if _, err := e.Lookup(other); err != nil {
+				return fmt.Errorf("looking up container to share %s namespace with: %w", ns.kind, err)
+			}
+		}
+	}
+	return nil
 }
 
 // setCommand joins entry point and command: an entry point of the user's puts

@@ -83,11 +83,12 @@ func (e *Engine) addNetworkMode(n *container.Network, mode string, several bool)
 	case "bridge":
 		name = e.defaultNetwork()
 	}
-	per, err := perNetwork(name, opts)
+	name, err := e.networkName(name)
 	if err != nil {
 		return err
 	}
-	if name, err = e.networkName(name); err != nil {
+	per, err := perNetwork(name, opts)
+	if err != nil {
 		return err
 	}
 	if n.Networks == nil {
