@@ -34,6 +34,9 @@ type scanner struct{ image, command, cycloneDX, spdx string }
 // Value is the bill that was asked for, nil for none.
 func (b *BillFlags) Value() (*build.Bill, error) {
 	o := b.bill
+	if b.preset == "false" { // as docker's users write that they want none
+		b.preset = ""
+	}
 	if b.preset+o.File+o.PURLFile+o.ImageFile+o.ImagePURLFile+o.Image+o.Merge == "" && len(o.Commands) == 0 {
 		return nil, nil
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/ref"
+	"github.com/podsuite/podsuite/shared/registry"
 	"github.com/podsuite/podsuite/shared/runtime"
 	"github.com/podsuite/podsuite/shared/store"
 )
@@ -45,10 +46,11 @@ type buildFlags struct {
 	sign     cliflag.Sign
 	refused  cliflag.Refused
 	bill     BillFlags
+	attest   attestFlags
 
 	args, labels, annotations, env, contexts, secrets, ssh, platforms, tags      []string
 	layerLabels, argFiles, outputs, cacheFrom, cacheTo, runtimeFlags             []string
-	os, arch, variant, iidFile, logFile, cacheTTL, manifest                      string
+	os, arch, variant, iidFile, metadataFile, logFile, cacheTTL, manifest        string
 	targets                                                                      []v1.Platform
 	identity, created, inheritLabels, inheritAnnotations, skipUnused             bool
 	rm, compress, squash, squashAll, stdin, trust, allPlatforms, check, logSplit bool
@@ -82,6 +84,7 @@ Containerfile nor Dockerfile is present.`,
 	o.keys.Bind(f)
 	BindRefused(f, &o.refused)
 	o.bill.Bind(f)
+	o.attest.bind(f)
 	o.sign.BindGPG(f)
 	BindPull(f, &o.req.Pull)
 	f.BoolVar(new(bool), "pull-always", false, "")
@@ -122,6 +125,7 @@ func (o *buildFlags) bindImage(f *pflag.FlagSet) {
 	f.StringVar(&r.Format, "format", envOr("BUILDAH_FORMAT", build.FormatOCI), "`format` of the built image's manifest and metadata. Use BUILDAH_FORMAT environment variable to override.")
 	f.BoolVar(&o.identity, "identity-label", true, "add default identity label")
 	f.StringVar(&o.iidFile, "iidfile", "", "`file` to write the image ID to")
+	f.StringVar(&o.metadataFile, "metadata-file", "", "`file` to write digests and names of the image to, as JSON")
 	f.BoolVar(&o.inheritAnnotations, "inherit-annotations", true, "inherit the annotations from the base image or base stages.")
 	f.BoolVar(&o.inheritLabels, "inherit-labels", true, "inherit the labels from the base image or base stages.")
 	f.StringArrayVar(&o.labels, "label", []string{}, "set metadata for an image")
@@ -130,7 +134,7 @@ func (o *buildFlags) bindImage(f *pflag.FlagSet) {
 	f.StringSliceVar(&r.OSFeatures, "os-feature", nil, "set required OS `feature` for the target image in addition to values from the base image")
 	f.StringVar(&o.manifest, "manifest", "", "add the image to the specified manifest list. Creates manifest list if it does not exist")
 	f.StringVar(&r.OSVersion, "os-version", "", "set required OS `version` for the target image instead of the value from the base image")
-	f.StringArrayVarP(&o.outputs, "output", "o", nil, "output destination (format: type=local,dest=path)")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "output destination (format: type=local|tar|docker|oci|image|registry[,dest=path])")
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "tagged `name` to apply to the built image")
 	f.StringSliceVar(&r.Unset.Annotations, "unsetannotation", nil, "unset annotation when inheriting annotations from base image")
 	f.StringSliceVar(&r.Unset.Env, "unsetenv", nil, "unset environment variable from final image")
@@ -193,6 +197,14 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	for _, output := range outputs {
+		if output.Kind == build.OutputImage {
+			o.tags = append(o.tags, output.Names...)
+		}
+		if output.Push && len(o.tags) == 0 {
+			return errdef.Newf(errdef.ErrInvalid, "--output: an image that is pushed needs a name (--tag)")
+		}
+	}
 	if err := o.request(cmd); err != nil {
 		return err
 	}
@@ -200,6 +212,8 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 	case len(o.targets) < 2:
 	case o.iidFile != "":
 		return errdef.Newf(errdef.ErrInvalid, "building multiple images, but iidfile %q can only be used to store one image ID", o.iidFile)
+	case o.metadataFile != "":
+		return errdef.Newf(errdef.ErrInvalid, "building multiple images, but --metadata-file %q can only tell of one", o.metadataFile)
 	case o.req.Bill != nil && o.req.Bill.File+o.req.Bill.PURLFile != "":
 		return errdef.Newf(errdef.ErrInvalid, "building multiple images, but --sbom-output and --sbom-purl-output can only be used for one")
 	case len(outputs) > 0:
@@ -247,16 +261,44 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, output := range outputs {
-		if err := build.Export(ctx, st, ids[0], output); err != nil {
-			return err
-		}
+	if err := o.export(ctx, st, cfg, ids[0], outputs); err != nil {
+		return err
 	}
 	if o.iidFile != "" {
 		return os.WriteFile(o.iidFile, []byte("sha256:"+ids[0]), 0o644)
 	}
 	_, err = fmt.Fprintln(out, strings.Join(ids, "\n"))
 	return err
+}
+
+// export brings the image where else it shall be, and tells of it.
+func (o *buildFlags) export(ctx context.Context, st *store.Store, cfg *config.Config, id string, outputs []build.Output) error {
+	names, err := build.TagNames(o.req.Tags)
+	if err != nil {
+		return err
+	}
+	var manifest registry.Manifest
+	for _, output := range outputs {
+		more, err := build.TagNames(append(slices.Clone(names), output.Names...))
+		if err != nil {
+			return err
+		}
+		written, err := build.Export(ctx, st, cfg, &o.req.Registry, id, more, output)
+		if err != nil {
+			return err
+		}
+		if written.Digest != "" {
+			manifest = written
+		}
+	}
+	if o.metadataFile == "" {
+		return nil
+	}
+	data, err := build.Metadata(st, id, names, manifest)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(o.metadataFile, data, 0o644)
 }
 
 // make builds the images. Those that get signed have their names only when they
@@ -310,7 +352,7 @@ func (o *buildFlags) request(cmd *cobra.Command) error {
 	if r.SquashAll = o.squashAll; o.squash || o.squashAll {
 		r.Layers = false
 	}
-	if err := errors.Join(o.refused.Check(), o.times.Apply(r), o.run.Apply(&r.Run, &r.Network), o.platform()); err != nil {
+	if err := errors.Join(o.refused.Check(), o.attest.check(), o.times.Apply(r), o.run.Apply(&r.Run, &r.Network), o.platform()); err != nil {
 		return err
 	}
 	var err error

@@ -69,41 +69,6 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// parseOutputs reads --output: a directory, "-", or type=local|tar,dest=PATH.
-func parseOutputs(in []string) ([]build.Output, error) {
-	var outputs []build.Output
-	for _, text := range in {
-		if !strings.Contains(text, "=") {
-			outputs = append(outputs, build.Output{Dest: text, Tar: text == "-"})
-			continue
-		}
-		var o build.Output
-		kind := ""
-		for _, field := range strings.Split(text, ",") {
-			switch key, value, _ := strings.Cut(field, "="); key {
-			case "type":
-				kind = value
-			case "dest":
-				o.Dest = value
-			default:
-				return nil, errdef.Newf(errdef.ErrInvalid, "unrecognized key %q in build output option: %q", key, text)
-			}
-		}
-		switch kind {
-		case "local":
-		case "tar":
-			o.Tar = true
-		default:
-			return nil, errdef.Newf(errdef.ErrInvalid, "invalid type %q selected for build output options %q", kind, text)
-		}
-		if o.Dest == "" {
-			return nil, errdef.Newf(errdef.ErrInvalid, "dest is required in build output options %q", text)
-		}
-		outputs = append(outputs, o)
-	}
-	return outputs, nil
-}
-
 // parseSSH reads --ssh default|ID[=SOCKET|KEY[,KEY…]].
 func parseSSH(in []string) (map[string]build.SSH, error) {
 	all := map[string]build.SSH{}
