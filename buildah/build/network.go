@@ -32,7 +32,7 @@ func (b *builder) networkOf(own string) string {
 		return own
 	case b.req.Network != "":
 		return b.req.Network
-	case b.cfg.Rootless && !pastaWorks():
+	case b.cfg.Rootless && !pastaWorks(b.cfg.Engine.Helper("pasta")):
 		return networkHost
 	}
 	return networkPrivate
@@ -40,8 +40,8 @@ func (b *builder) networkOf(own string) string {
 
 // pastaWorks tells whether pasta is installed and has what it needs: its
 // device, and a way out of the host to copy.
-func pastaWorks() bool {
-	if _, err := exec.LookPath("pasta"); err != nil {
+func pastaWorks(path string) bool {
+	if _, err := exec.LookPath(cmp.Or(path, "pasta")); err != nil {
 		return false
 	}
 	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
@@ -82,7 +82,7 @@ func networks(st *store.Store, cfg *config.Config) (*network.Manager, error) {
 	return network.Open(network.Options{
 		ConfigDir: dir, RunDir: filepath.Join(st.RunRoot(), "podman", "networks"), Rootless: cfg.Rootless,
 		DefaultNetwork: cfg.Network.DefaultNetwork, DefaultSubnet: cfg.Network.DefaultSubnet,
-		ProgramDir: filepath.Join(st.GraphRoot(), "podman"), DNSPort: cfg.Network.DNSBindPort, Firewall: cfg.Network.FirewallDriver,
+		Pasta: cfg.Engine.Helper("pasta"), ProgramDir: filepath.Join(st.GraphRoot(), "podman"), DNSPort: cfg.Network.DNSBindPort, Firewall: cfg.Network.FirewallDriver,
 		Free: runtime.FreeNetwork,
 	})
 }

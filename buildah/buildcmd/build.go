@@ -122,7 +122,8 @@ func (o *buildFlags) bindImage(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.annotations, "annotation", []string{}, "set metadata for an image")
 	f.BoolVar(&o.created, "created-annotation", true, `set an "org.opencontainers.image.created" annotation in the image`)
 	f.StringArrayVar(&o.env, "env", nil, "set environment variable for the image")
-	f.StringVar(&r.Format, "format", envOr("BUILDAH_FORMAT", build.FormatOCI), "`format` of the built image's manifest and metadata. Use BUILDAH_FORMAT environment variable to override.")
+	f.StringVar(&r.Format, "format", os.Getenv("BUILDAH_FORMAT"), "`format` of the built image's manifest and metadata. Use BUILDAH_FORMAT environment variable to override.")
+	f.Lookup("format").DefValue = build.FormatOCI
 	f.BoolVar(&o.identity, "identity-label", true, "add default identity label")
 	f.StringVar(&o.iidFile, "iidfile", "", "`file` to write the image ID to")
 	f.StringVar(&o.metadataFile, "metadata-file", "", "`file` to write digests and names of the image to, as JSON")
@@ -183,13 +184,6 @@ func (o *buildFlags) layersDefault() bool {
 	return layers
 }
 
-func envOr(name, otherwise string) string {
-	if value := os.Getenv(name); value != "" {
-		return value
-	}
-	return otherwise
-}
-
 func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 	ctx, stop := cliout.Interruptible(cmd.Context())
 	defer stop()
@@ -225,6 +219,9 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	defer st.Close()
+	if o.req.Format == "" {
+		o.req.Format = cfg.Engine.BuildFormat()
+	}
 	if o.req.Keys, err = o.keys.Value(); err != nil {
 		return err
 	}

@@ -16,13 +16,6 @@ func newBuild(a *app) *cobra.Command {
 	return cmd
 }
 
-func envOr(name, otherwise string) string {
-	if value := os.Getenv(name); value != "" {
-		return value
-	}
-	return otherwise
-}
-
 func envBool(name string) bool {
 	value, err := strconv.ParseBool(os.Getenv(name))
 	return err == nil && value

@@ -54,7 +54,8 @@ buildah from --name "myimagename" myregistry/myrepository/imagename:imagetag`,
 	o.platform.Bind(f)
 	f.StringVar(&o.cidFile, "cidfile", "", "write the container ID to the file")
 	o.decryption.Bind(f)
-	f.StringVarP(&r.Format, "format", "f", envOr("BUILDAH_FORMAT", build.FormatOCI), "`format` of the image manifest and metadata")
+	f.StringVarP(&r.Format, "format", "f", os.Getenv("BUILDAH_FORMAT"), "`format` of the image manifest and metadata")
+	f.Lookup("format").DefValue = build.FormatOCI
 	f.StringVar(&o.name, "name", "", "`name` for the working container")
 	buildcmd.BindPull(f, &r.Pull)
 	f.BoolVar(&o.pullAlways, "pull-always", false, "pull the image even if the named image is present in store")

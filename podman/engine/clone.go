@@ -66,7 +66,7 @@ func (e *Engine) Clone(ctx context.Context, req CloneRequest) (*container.Config
 		return nil, errors.Join(err, e.removeAnonymous(c))
 	}
 	in.release()
-	e.event(containerEvent(c, "create"))
+	e.event(e.createEvent(c))
 	if req.Run {
 		if _, err := e.Start(ctx, c.ID, StartRequest{}); err != nil {
 			return c, err

@@ -27,7 +27,7 @@ type CommitRequest struct {
 	Message        string   // docker images alone can keep one
 	Changes        []string // instructions of a Containerfile
 	Config         []byte   // an image configuration, JSON, that goes over the container's
-	Format         string   // oci or docker
+	Format         string   // oci or docker; "" is the configured one
 	IncludeVolumes bool     // the container's volumes become the image's
 	Pause          bool     // freeze the container meanwhile
 	Squash         bool     // all layers become one
@@ -36,6 +36,7 @@ type CommitRequest struct {
 // Commit makes an image of what the container has changed, on top of its
 // image's layers, and returns the image's ID.
 func (e *Engine) Commit(ctx context.Context, req CommitRequest) (id string, err error) {
+	req.Format = first(req.Format, e.Config.Engine.BuildFormat())
 	if err := req.check(); err != nil {
 		return "", err
 	}

@@ -63,13 +63,18 @@ func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*co
 	if err := e.store(ctx, config, image, req.Replace); err != nil {
 		return nil, in.failed(ctx, e, errors.Join(err, e.removeAnonymous(config)))
 	}
+	if e.Config.Containers.PrepareVolumeOnCreate {
+		if err := e.fillVolumes(config); err != nil {
+			return nil, in.failed(ctx, e, errors.Join(err, e.Remove(ctx, config.ID, RemoveRequest{Volumes: true})))
+		}
+	}
 	in.release()
 	if req.CIDFile != "" {
 		if err := os.WriteFile(req.CIDFile, []byte(config.ID), 0o644); err != nil {
 			return nil, errors.Join(fmt.Errorf("write container id file: %w", err), e.Remove(ctx, config.ID, RemoveRequest{Volumes: true}))
 		}
 	}
-	e.event(containerEvent(config, "create"))
+	e.event(e.createEvent(config))
 	return config, nil
 }
 
@@ -170,7 +175,7 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 	c := &container.Config{Rootfs: root, ID: id, Name: req.Name, Image: imageName(req.Image, image), ImageID: image.ID, RawImage: req.Image,
 		Created: time.Now(), CreatedBy: req.CreatedBy, Terminal: req.Terminal, Stdin: req.Interactive, AutoRemove: req.AutoRemove,
 		StopTimeout: req.StopTimeout, DetachKeys: req.DetachKeys, Hostname: req.Hostname, User: first(req.User, file.Config.User), Groups: req.Groups,
-		WorkDir: first(req.WorkDir, file.Config.WorkingDir, "/"), Runtime: e.Config.Engine.Runtime}
+		WorkDir: first(req.WorkDir, file.Config.WorkingDir, "/"), Runtime: e.Config.Engine.RuntimeFor(path.Join(file.OS, file.Architecture, file.Variant))}
 	if req.CIDFile != "" {
 		if c.CIDFile, err = filepath.Abs(req.CIDFile); err != nil {
 			return nil, fmt.Errorf("find container id file %q: %w", req.CIDFile, err)
@@ -217,6 +222,9 @@ func (e *Engine) configure(id string, req *CreateRequest, image store.Image) (*c
 		return nil, err
 	}
 	if err := e.findShared(c); err != nil {
+		return nil, err
+	}
+	if err := e.checkPivot(); err != nil {
 		return nil, err
 	}
 	c.Mounts, err = e.mounts(req, file.Config.Volumes)

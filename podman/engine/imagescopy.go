@@ -75,7 +75,7 @@ func (e *Engine) PullAllTags(ctx context.Context, name string, o imgcopy.PullOpt
 // PushImage copies an image to a registry, or to where a transport:details
 // reference says; "" is the image's own name.
 func (e *Engine) PushImage(ctx context.Context, image, destination string, o imgcopy.PushOptions) (imgcopy.Result, error) {
-	switch o.Format {
+	switch first(o.Format, e.Config.Engine.ManifestFormat()) {
 	case "", imgcopy.FormatOCI, imgcopy.FormatV2S2:
 	case "v2s1":
 		return imgcopy.Result{}, errdef.Newf(errdef.ErrUnsupported, "the format v2s1 is not supported: registries refuse it. Choose 'oci' or 'v2s2'")

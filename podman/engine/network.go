@@ -33,7 +33,7 @@ func (e *Engine) openNetworks(dir string) (*network.Manager, error) {
 	}
 	o := network.Options{ConfigDir: dir, RunDir: e.runDir("networks"), Rootless: userns.Rootless(),
 		DefaultNetwork: c.DefaultNetwork, DefaultSubnet: c.DefaultSubnet, PastaOptions: c.PastaOptions,
-		ProgramDir: e.programDir(), DNSPort: c.DNSBindPort, Firewall: c.FirewallDriver, Free: runtime.FreeNetwork}
+		Pasta: e.Config.Engine.Helper("pasta"), ProgramDir: e.programDir(), DNSPort: c.DNSBindPort, Firewall: c.FirewallDriver, Free: runtime.FreeNetwork}
 	for _, p := range c.DefaultSubnetPools {
 		o.SubnetPools = append(o.SubnetPools, network.Pool(p))
 	}

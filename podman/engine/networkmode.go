@@ -57,7 +57,7 @@ func (e *Engine) addNetworkMode(n *container.Network, mode string, several bool)
 	switch name {
 	case "default", "private", "":
 		if name = "bridge"; userns.Rootless() {
-			name = "pasta"
+			name = first(e.Config.Network.DefaultRootlessNetworkCmd, "pasta")
 		}
 	}
 	switch name {

@@ -214,6 +214,6 @@ func (e *Engine) storeClone(ctx context.Context, in *membership, c *container.Co
 	if err := e.store(ctx, c, image, false); err != nil {
 		return errors.Join(err, e.removeAnonymous(c))
 	}
-	e.event(containerEvent(c, "create"))
+	e.event(e.createEvent(c))
 	return nil
 }

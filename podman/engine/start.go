@@ -164,7 +164,7 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 	if err := e.cleanup(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := checkPidFiles(c); err != nil {
+	if err := errors.Join(checkPidFiles(c), e.checkPivot()); err != nil {
 		if launcher != nil {
 			launcher.Abandon()
 		}
@@ -190,10 +190,12 @@ func (e *Engine) start(ctx context.Context, c *container.Config, launcher *monit
 	}
 	var ports []*os.File
 	if launcher == nil {
-		if ports, err = network.HoldPorts(c.Network.Ports); err != nil {
-			return nil, &errdef.Exit{Code: 126, Err: e.portTaken(err)}
+		if e.Config.Engine.EnablePortReservation {
+			if ports, err = network.HoldPorts(c.Network.Ports); err != nil {
+				return nil, &errdef.Exit{Code: 126, Err: e.portTaken(err)}
+			}
+			defer closeAll(ports)
 		}
-		defer closeAll(ports)
 		if launcher, err = e.launcher(c.ID, slices.Concat(ports, req.passed), direct(c.LogDriver)); err != nil {
 			return nil, err
 		}

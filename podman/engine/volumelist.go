@@ -53,6 +53,9 @@ func (e *Engine) CreateVolume(req CreateVolumeRequest) (volume.Volume, error) {
 	if !container.ValidName(v.Name) {
 		return v, errdef.Newf(errdef.ErrInvalid, "running volume create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument")
 	}
+	if path := e.Config.Engine.VolumePlugins[req.Driver]; path != "" {
+		return v, errdef.Newf(errdef.ErrUnsupported, "volume %s: the plugin %s at %q of containers.conf can't be used: volumes have the driver local only", v.Name, req.Driver, path)
+	}
 	if req.Driver != "" && req.Driver != "local" {
 		return v, errdef.Newf(errdef.ErrUnsupported, "volume %s uses volume plugin %s but it could not be retrieved: no volume plugin with name %s available: required plugin missing", v.Name, req.Driver, req.Driver)
 	}

@@ -60,6 +60,7 @@ type Config struct {
 	env    func(string) string
 	prefix string
 	places struct{ registriesDir, aliasFile string } // asked for instead of the usual ones
+	setIn  map[string]string                         // keys of containers.conf to the file that set them last
 
 	registriesOnce sync.Once
 	registries     *Registries

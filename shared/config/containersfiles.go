@@ -102,6 +102,7 @@ func (c *Config) loadContainers(modules []string) error {
 	}
 	c.Containers, c.Network, c.Engine, c.Secrets = all.Containers, all.Network, all.Engine, all.Secrets
 	c.Farms, c.PodmanSh, c.UnknownKeys = all.Farms, all.PodmanSh, l.unknown
+	c.setIn = l.from
 	return all.validate(l)
 }
 

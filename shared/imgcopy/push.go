@@ -52,9 +52,12 @@ func Push(ctx context.Context, st *store.Store, cfg *config.Config, image, desti
 // PushTo finds where to push the image, which the user calls name, and the
 // options of the copy.
 func PushTo(st *store.Store, cfg *config.Config, img store.Image, name, destination string, o PushOptions) (ref.Location, Options, error) {
-	dst, err := pushTarget(img, name, destination)
+	dst, err := pushTarget(img, name, cfg.Engine.InTransport(destination, ref.HasTransport))
 	if err != nil {
 		return dst, Options{}, err
+	}
+	if o.Format == "" {
+		o.Format = cfg.Engine.ManifestFormat()
 	}
 	if o.CompressFormat == "" {
 		o.CompressFormat = cfg.Engine.CompressionFormat

@@ -25,6 +25,7 @@ type Options struct {
 	DefaultSubnet  string   // "" means 10.88.0.0/16
 	SubnetPools    []Pool   // where networks that name no subnet get theirs
 	PastaOptions   []string // for every container
+	Pasta          string   // path of the program; "" looks it up in $PATH
 	ProgramDir     string   // where the keeper's program is installed
 	DNSPort        uint16   // where the keeper answers; 0 means 53
 	Firewall       string   // "" means nftables; "none" leaves all rules to the administrator

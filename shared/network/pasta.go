@@ -2,6 +2,7 @@ package network
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -31,7 +32,7 @@ func (m *Manager) setupPasta(ctx context.Context, nsPath string, ep Endpoint) (m
 // startPasta has pasta connect the namespace and forward the ports. It runs
 // until the namespace is gone, and this returns once the container can use it.
 func (m *Manager) startPasta(ctx context.Context, nsPath string, ep Endpoint) error {
-	path, err := exec.LookPath("pasta")
+	path, err := exec.LookPath(cmp.Or(m.o.Pasta, "pasta"))
 	if err != nil {
 		return errdef.Newf(errdef.ErrUnavailable, "set up rootless networking: pasta isn't installed (package passt): install it, or use --network host or none")
 	}

@@ -115,6 +115,12 @@ func (a *App) Config() (*config.Config, error) {
 	if a.root != "" && c.Engine.VolumePath == filepath.Join(c.Storage.GraphRoot, "volumes") {
 		c.Engine.VolumePath = filepath.Join(a.root, "volumes") // it follows the root, unless it was set
 	}
+	if err := noRemote(c); err != nil {
+		return nil, err
+	}
+	if a.runtime != "" {
+		c.Engine.PlatformToOCIRuntime = nil // of the command line's for every platform
+	}
 	for _, over := range []struct {
 		asked string
 		value *string
@@ -144,6 +150,20 @@ func (a *App) Config() (*config.Config, error) {
 	}
 	c.Storage.TransientStore = c.Storage.TransientStore || a.transientStore
 	return c, nil
+}
+
+// noRemote refuses what asks for a service on another machine: to work on
+// this one instead would be worse.
+func noRemote(c *config.Config) error {
+	for _, name := range []string{"CONTAINER_HOST", "CONTAINER_CONNECTION"} {
+		if c.Getenv(name) != "" {
+			return errdef.Newf(errdef.ErrUnsupported, "environment variable %s is set: %s", name, noClient)
+		}
+	}
+	if c.Engine.Remote {
+		return errdef.Newf(errdef.ErrUnsupported, "containers.conf has engine.remote = true: %s", noClient)
+	}
+	return nil
 }
 
 // Engine opens the engine; a user without root enters their namespace first,

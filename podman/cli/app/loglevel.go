@@ -39,7 +39,7 @@ func (a *App) logConfig(c *config.Config) {
 	for _, file := range c.Files {
 		log.Debug("read configuration", "file", file)
 	}
-	for _, key := range c.UnknownKeys {
+	for _, key := range append(c.UnknownKeys, c.IdleKeys()...) {
 		log.Debug(key)
 	}
 	for _, o := range []struct{ name, value string }{{"graph root", c.Storage.GraphRoot}, {"run root", c.Storage.RunRoot}, {"graph driver", c.Storage.Driver},

@@ -26,6 +26,9 @@ func NewCopy(a *app.App) *cobra.Command {
 	cmd.Flags().BoolVar(&req.Overwrite, "overwrite", false, "Allow to overwrite directories with non-directories and vice versa")
 	cmd.RunE = a.With(func(cmd *cobra.Command, e *engine.Engine, args []string) error {
 		req.From, req.To = args[0], args[1]
+		if !cmd.Flags().Changed("archive") {
+			req.Archive = e.Config.Engine.ChownCopiedFiles
+		}
 		ctx, stop := cliout.Interruptible(cmd.Context())
 		defer stop()
 		return e.Copy(ctx, req)
@@ -71,7 +74,8 @@ func NewCommit(a *app.App) *cobra.Command {
 	f.StringVarP(&req.Author, "author", "a", "", "Set the author for the image committed")
 	f.StringArrayVarP(&req.Changes, "change", "c", nil, "Apply the following possible instructions to the created image: CMD | ENTRYPOINT | ENV | EXPOSE | LABEL | STOPSIGNAL | USER | VOLUME | WORKDIR")
 	f.StringVar(&configFile, "config", "", "`file` containing a container configuration to merge into the image")
-	f.StringVarP(&req.Format, "format", "f", "oci", "`Format` of the image manifest and metadata")
+	f.StringVarP(&req.Format, "format", "f", "", "`Format` of the image manifest and metadata")
+	f.Lookup("format").DefValue = "oci"
 	f.StringVar(&idFile, "iidfile", "", "`file` to write the image ID to")
 	f.BoolVar(&req.IncludeVolumes, "include-volumes", false, "Include container volumes as image volumes")
 	f.StringVarP(&req.Message, "message", "m", "", "Set commit message for imported image")

@@ -57,6 +57,9 @@ func NewSave(a *app.App) *cobra.Command {
 		}
 		defer e.Close()
 		req.Image, req.More = args[0], args[1:]
+		if !cmd.Flags().Changed("multi-image-archive") && req.Format == engine.SaveDockerArchive {
+			req.Many = e.Config.Engine.MultiImageArchive
+		}
 		if req.Output == "" {
 			req.Stdout = os.Stdout
 		}

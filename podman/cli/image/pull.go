@@ -9,6 +9,7 @@ import (
 	"github.com/podsuite/podsuite/shared/cliflag"
 	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/imgcopy"
+	"github.com/podsuite/podsuite/shared/ref"
 	"github.com/spf13/cobra"
 )
 
@@ -62,6 +63,7 @@ func NewPull(a *app.App) *cobra.Command {
 		defer stop()
 		var errs []error
 		for _, name := range args {
+			name = e.Config.Engine.InTransport(name, ref.HasTransport)
 			var ids []string
 			var mismatch string
 			if allTags {

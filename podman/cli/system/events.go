@@ -105,11 +105,13 @@ type eventJSON struct {
 	Error             string `json:",omitempty"`
 	PodID             string `json:",omitempty"`
 	Attributes        map[string]string
+
+	ContainerInspectData string `json:",omitempty"`
 }
 
 func printEventJSON(w io.Writer, ev *event.Event) error {
 	line, err := json.Marshal(eventJSON{ev.ContainerExitCode, ev.ID, ev.Image, ev.Name, ev.Network, ev.Status, ev.Time.Unix(), ev.Time.UnixNano(),
-		ev.Type, ev.HealthStatus, ev.Error, ev.PodID, ev.Attributes})
+		ev.Type, ev.HealthStatus, ev.Error, ev.PodID, ev.Attributes, ev.ContainerInspectData})
 	if err != nil {
 		return err
 	}

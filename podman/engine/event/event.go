@@ -35,6 +35,9 @@ type Event struct {
 	HealthLog           string            `json:"health_log,omitempty"`
 	Error               string            `json:",omitempty"`
 	Attributes          map[string]string // a container's labels
+	// ContainerInspectData is what inspect says of a new container, as JSON,
+	// if the configuration wants it in the log.
+	ContainerInspectData string `json:",omitempty"`
 }
 
 // String is the event as people read it.
