@@ -40,6 +40,7 @@ func Options() map[string]Values {
 	compression := OneOf("gzip", "zstd", "zstd:chunked")
 	return map[string]Values{
 		"add-compression":      compression,
+		"allow":                OneOf("network.host", "security.insecure", "device", "device="),
 		"arch":                 OneOf("386", "amd64", "arm", "arm64", "mips64le", "ppc64le", "riscv64", "s390x"),
 		"cgroup-manager":       OneOf("cgroupfs", "systemd"),
 		"compression-format":   compression,
