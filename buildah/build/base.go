@@ -66,7 +66,7 @@ func (s *stage) fromImage(ctx context.Context, name string) error {
 	case err != nil:
 		return err
 	case dir != "":
-		s.steps = append(s.steps, dockerfile.Step{Line: s.planned.Line, Original: "COPY --from=" + name + " . /", Inst: &dockerfile.Copy{From: name, Sources: []string{"."}, Dest: "/"}})
+		s.steps = append(s.steps, dockerfile.Step{Line: s.planned.Line, Last: s.planned.Line, Original: "COPY --from=" + name + " . /", Inst: &dockerfile.Copy{From: name, Sources: []string{"."}, Dest: "/"}})
 		name = "scratch"
 	case named:
 		name = other

@@ -28,12 +28,21 @@ func Build(ctx context.Context, st *store.Store, cfg *config.Config, rt ocirunti
 	if err := req.check(); err != nil {
 		return "", err
 	}
+	out := req.out
+	if out == nil {
+		out = newOutput(&req)
+		defer out.close()
+	}
+	defer func() { out.explain(err) }()
 	names, err := TagNames(req.Tags)
 	if err != nil {
 		return "", err
 	}
 	plan, ignore, err := req.load()
 	if err != nil {
+		return "", err
+	}
+	if err := req.refuseSuspicious(st, cfg, plan.File); err != nil {
 		return "", err
 	}
 	if err := Heal(ctx, st, cfg, rt); err != nil {
@@ -44,7 +53,7 @@ func Build(ctx context.Context, st *store.Store, cfg *config.Config, rt ocirunti
 		return "", fmt.Errorf("start build: %w", err)
 	}
 	b := &builder{
-		st: st, cfg: cfg, rt: rt, req: &req, plan: plan, shop: shop, cache: openCache(st), out: newOutput(&req),
+		st: st, cfg: cfg, rt: rt, req: &req, plan: plan, shop: shop, cache: openCache(st), out: out,
 		names: names, stages: map[int]*stage{}, usedArgs: map[string]bool{}, trees: map[string]*fscopy.Tree{},
 		memory: fscopy.OpenMemory(memoryFile(st, req.Context)),
 		ignore: ignore, remote: remoteCache{from: req.CacheFrom, to: req.CacheTo},
@@ -169,6 +178,7 @@ func (b *builder) finish() (string, error) {
 	if unused := b.unusedArgs(); len(unused) > 0 {
 		b.out.line("[Warning] one or more build args were not consumed: [%s]", strings.Join(unused, " "))
 	}
+	b.sayChecked()
 	for i := range b.names {
 		b.out.line("Successfully tagged %s", b.names[len(b.names)-1-i])
 	}
@@ -189,7 +199,7 @@ func (b *builder) unusedArgs() []string {
 	}
 	var unused []string
 	for _, name := range slices.Sorted(maps.Keys(b.req.Args)) {
-		if !b.usedArgs[name] && !predefinedArg(name) {
+		if !b.usedArgs[name] && !predefinedArg(name) && name != dockerfile.CheckArg {
 			unused = append(unused, name)
 		}
 	}

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -21,13 +22,15 @@ func Check(st *store.Store, cfg *config.Config, req Request, out io.Writer) erro
 	if err != nil {
 		return err
 	}
-	found, err := dockerfile.Check(name, text, dockerfile.CheckOptions{
-		Args: req.Args, Platform: req.platformArgs(),
-		Env: func(image string) ([]string, bool) { return knownEnv(st, cfg, req, image) },
-	})
+	checked, err := req.checkText(st, cfg, name, text)
+	var e *explained
+	if errors.As(err, &e) {
+		_, _ = io.WriteString(out, e.text)
+	}
 	if err != nil {
 		return err
 	}
+	found := checked.Warnings
 	var b strings.Builder
 	switch len(found) {
 	case 0:
@@ -38,15 +41,65 @@ func Check(st *store.Store, cfg *config.Config, req Request, out io.Writer) erro
 	default:
 		fmt.Fprintf(&b, "Check complete, %d warnings have been found!\n", len(found))
 	}
-	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") // reading added a line's end
 	for _, w := range found {
 		fmt.Fprintf(&b, "\nWARNING: %s - https://docs.docker.com/go/dockerfile/rule/%s/\n%s\n%s:%d\n", w.Rule, hyphenated(w.Rule), w.Text, name, w.First)
-		excerpt(&b, lines, w)
+		dockerfile.Excerpt(&b, text, w.First, w.Last)
 	}
 	if _, err := io.WriteString(out, b.String()); err != nil {
 		return err
 	}
-	return &errdef.Exit{Code: 1}
+	return &errdef.Exit{Code: 1, Err: checked.Err()}
+}
+
+// checkText finds what is suspicious in the text of a Containerfile.
+func (r *Request) checkText(st *store.Store, cfg *config.Config, name string, text []byte) (*dockerfile.Checked, error) {
+	ignore, err := r.readIgnore(name)
+	if err != nil {
+		return nil, err
+	}
+	checked, err := dockerfile.Check(name, text, dockerfile.CheckOptions{
+		Args: r.Args, Platform: r.platformArgs(), Ignored: ignore.Ignored,
+		Env: func(image string) ([]string, bool) { return knownEnv(st, cfg, *r, image) },
+	})
+	if err != nil {
+		return nil, explain(err, name, text, nil)
+	}
+	return checked, nil
+}
+
+// refuseSuspicious is an error where the file says that it wants none built
+// while there are warnings ("# check=error=true").
+func (r *Request) refuseSuspicious(st *store.Store, cfg *config.Config, file *dockerfile.File) error {
+	checked, err := r.checkText(st, cfg, file.Name, file.Text)
+	if err != nil {
+		return err
+	}
+	failed := checked.Err()
+	if failed == nil {
+		return nil
+	}
+	var b strings.Builder
+	for _, w := range checked.Warnings {
+		fmt.Fprintf(&b, " - %s: %s (%s:%d)\n", w.Rule, w.Text, file.Name, w.First)
+	}
+	return &explained{failed, b.String()}
+}
+
+// sayChecked lists what is suspicious in the Containerfile after a build.
+func (b *builder) sayChecked() {
+	file := b.plan.File
+	checked, err := b.req.checkText(b.st, b.cfg, file.Name, file.Text)
+	if err != nil || len(checked.Warnings) == 0 || !b.out.checked.CompareAndSwap(false, true) {
+		return // it was built: what can't be checked is good enough
+	}
+	if n := len(checked.Warnings); n == 1 {
+		b.out.line("1 warning found (--check shows where):")
+	} else {
+		b.out.line("%d warnings found (--check shows where):", n)
+	}
+	for _, w := range checked.Warnings {
+		b.out.line(" - %s: %s (%s:%d)", w.Rule, w.Text, file.Name, w.First)
+	}
 }
 
 // knownEnv is what a base image sets, if it is known without a pull.
@@ -82,20 +135,4 @@ func hyphenated(rule string) string {
 		b.WriteString(strings.ToLower(string(r)))
 	}
 	return b.String()
-}
-
-// around is how many lines an excerpt shows before and after.
-const around = 2
-
-func excerpt(b *strings.Builder, lines []string, w dockerfile.Warning) {
-	const rule = "--------------------\n"
-	b.WriteString(rule)
-	for n := max(1, w.First-around); n <= min(len(lines), w.Last+around); n++ {
-		mark := "   "
-		if n >= w.First && n <= w.Last {
-			mark = ">>>"
-		}
-		fmt.Fprintf(b, "%4d | %s %s\n", n, mark, lines[n-1])
-	}
-	b.WriteString(rule)
 }

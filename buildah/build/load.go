@@ -25,9 +25,19 @@ func (r *Request) load() (*dockerfile.Plan, *fscopy.Ignore, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	plan, err := r.plan(name, text)
+	if err != nil {
+		return nil, nil, explain(err, name, text, nil)
+	}
+	ignore, err := r.readIgnore(name)
+	return plan, ignore, err
+}
+
+// plan reads the text of the Containerfile.
+func (r *Request) plan(name string, text []byte) (*dockerfile.Plan, error) {
 	file, err := dockerfile.Parse(name, text)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	r.addLabelStep(file)
 	plan, err := file.Plan(dockerfile.PlanOptions{
@@ -35,13 +45,9 @@ func (r *Request) load() (*dockerfile.Plan, *fscopy.Ignore, error) {
 		Contexts: slices.Sorted(maps.Keys(r.Contexts)), KeepAll: r.KeepUnused,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := r.checkSteps(plan); err != nil {
-		return nil, nil, err
-	}
-	ignore, err := r.readIgnore(name)
-	return plan, ignore, err
+	return plan, r.checkSteps(plan)
 }
 
 // checkSteps refuses a plan with a step that asks for more than is allowed.
@@ -170,7 +176,7 @@ func (r *Request) addLabelStep(file *dockerfile.File) {
 		return // Plan says so
 	}
 	stage := file.Stages[target]
-	stage.Steps = append(stage.Steps, dockerfile.Step{Line: stage.Line, Original: original, Inst: label})
+	stage.Steps = append(stage.Steps, dockerfile.Step{Original: original, Inst: label})
 }
 
 func singleQuote(s string) string {

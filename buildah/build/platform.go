@@ -120,6 +120,10 @@ func All(ctx context.Context, st *store.Store, cfg *config.Config, rt ociruntime
 	if req.Jobs > 0 {
 		req.slots = make(chan struct{}, req.Jobs)
 	}
+	if req.LogFile == "" {
+		req.out = newOutput(&req)
+		defer req.out.close()
+	}
 	ids := make([]string, len(platforms))
 	group, groupCtx := errgroup.WithContext(ctx)
 	for i, p := range platforms {

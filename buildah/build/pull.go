@@ -2,11 +2,9 @@ package build
 
 import (
 	"context"
-	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
-	"github.com/podsuite/podsuite/shared/cliout"
 	"github.com/podsuite/podsuite/shared/errdef"
 	"github.com/podsuite/podsuite/shared/imgcopy"
 	"github.com/podsuite/podsuite/shared/ref"
@@ -25,19 +23,11 @@ func (b *builder) lookUp(ctx context.Context, name string, p v1.Platform) (store
 		policy = PullMissing
 	}
 	id, err := imgcopy.Pull(ctx, b.st, b.cfg, name, imgcopy.PullOptions{
-		Policy: policy, Progress: b.progress(), Registry: b.req.Registry, Platform: p, Keys: b.req.Keys,
-		Choose: cliout.NewChooser(os.Stdin, os.Stdout),
+		Policy: policy, Progress: b.out.progress(), Registry: b.req.Registry, Platform: p, Keys: b.req.Keys,
+		Choose: b.out.chooser(),
 	})
 	if err != nil {
 		return store.Image{}, err
 	}
 	return b.st.Image(id)
-}
-
-// progress shows how a pull goes on, on standard error.
-func (b *builder) progress() cliout.Progress {
-	if f, ok := b.req.Stderr.(*os.File); ok && !b.req.Quiet {
-		return cliout.NewProgress(f, "auto")
-	}
-	return cliout.NewProgress(nil, "none")
 }

@@ -75,12 +75,14 @@ type Request struct {
 	CacheTTL                    time.Duration    // images older than this are no cache; 0 = none is too old
 	ReadContainer               string           // standard input as a Containerfile, when Files holds "-"
 	Quiet                       bool
+	Progress                    string // how Stdout shows the steps: plain unless it is tty, json (on Stderr) or none
 	LogFile                     string // instead of Stdout and Stderr: one for each platform, "FILE_OS_ARCH"
 
 	Stdout io.Writer // progress and the output of RUN; a *os.File goes to RUN as it is
 	Stderr io.Writer
 
 	several bool          // this is one of several platforms that are built at once
+	out     *output       // shared by the platforms; nil = one of its own
 	slots   chan struct{} // a stage that works holds one; nil = there is no limit
 }
 

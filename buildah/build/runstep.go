@@ -240,11 +240,12 @@ func (r *runStep) stdio() (stdio runtime.IO, done func(), err error) {
 	if r.terminal {
 		return runtime.IO{Terminal: true}, func() {}, nil
 	}
-	stdout, doneOut, err := stream(r.s.b.out.stdout)
+	out, errs := r.s.outputs()
+	stdout, doneOut, err := stream(out)
 	if err != nil {
 		return stdio, nil, err
 	}
-	stderr, doneErr, err := stream(r.s.b.req.Stderr)
+	stderr, doneErr, err := stream(errs)
 	if err != nil {
 		doneOut()
 		return stdio, nil, err

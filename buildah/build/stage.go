@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -47,6 +49,7 @@ type stage struct {
 	commented bool           // the history says what the stage is from
 	trailing  []spec.History // lines of the history that come after the image's own
 	kept      bool           // the working container is the user's and stays
+	shown     *shownStep     // under way; nil for a user's own step
 }
 
 func newStage(b *builder, planned *dockerfile.PlannedStage, last bool) *stage {
@@ -56,14 +59,27 @@ func newStage(b *builder, planned *dockerfile.PlannedStage, last bool) *stage {
 	}
 }
 
-func (s *stage) say(format string, args ...any) {
+// show begins a step of the display; number 0 is what is no step of the file.
+func (s *stage) show(number, total int, text string) {
+	st := &shownStep{out: s.b.out, event: stepEvent{Kind: "step", Step: number, Steps: total, Text: text}, tells: true}
 	if s.b.plan.Total > 1 {
-		format = fmt.Sprintf("[%d/%d] ", s.planned.Index+1, s.b.plan.Total) + format
+		st.event.Stage, st.event.Stages = s.planned.Index+1, s.b.plan.Total
+		st.event.Name = s.planned.Name
+		st.tells = len(s.b.plan.Stages) == 1
 	}
 	if s.b.req.several {
-		format = "[" + platformText(s.b.req.target()) + "] " + format
+		st.event.Platform, st.tells = platformText(s.b.req.target()), false
 	}
-	s.b.out.line(format, args...)
+	s.shown = st
+	st.begin()
+}
+
+// outputs is where a step's command writes to.
+func (s *stage) outputs() (stdout, stderr io.Writer) {
+	if s.shown == nil {
+		return s.b.out.stdout, s.b.req.Stderr
+	}
+	return s.shown.writers()
 }
 
 // build goes through the stage's steps.
@@ -79,18 +95,28 @@ func (s *stage) build(ctx context.Context) error {
 	if s.planned.Name != "" {
 		name += " AS " + s.planned.Name
 	}
-	s.say("STEP 1/%d: FROM %s", total, name)
+	s.show(1, total, "FROM "+name)
+	s.shown.end(nil)
 	for i := range s.steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		step := &s.steps[i]
-		s.say("STEP %d/%d: %s", i+2, total, step.Text())
-		if err := s.step(ctx, step, i == len(s.steps)-1); err != nil {
-			return stepFailed(step, err)
+		s.show(i+2, total, step.Text())
+		err := s.step(ctx, step, i == len(s.steps)-1)
+		s.shown.end(err)
+		if err != nil {
+			return explain(stepFailed(step, err), s.b.plan.File.Name, s.b.plan.File.Text, s.shown)
 		}
 	}
-	return s.finish(ctx)
+	if s.last {
+		s.show(0, 0, strings.TrimSpace("COMMIT "+strings.Join(s.b.req.Tags[:min(1, len(s.b.req.Tags))], "")))
+	}
+	err := s.finish(ctx)
+	if s.last {
+		s.shown.end(err)
+	}
+	return err
 }
 
 // stepFailed says which step it was; errors about names of stages and images
@@ -103,7 +129,7 @@ func stepFailed(step *dockerfile.Step, err error) error {
 	if errors.As(err, &whole) {
 		return err
 	}
-	failed := &dockerfile.StepError{Step: step.Original, Err: err}
+	failed := &dockerfile.StepError{Step: step.Original, First: step.Line, Last: step.Last, Err: err}
 	if code := errdef.ExitCode(err, 0); code != 0 {
 		return &errdef.Exit{Code: code, Err: failed}
 	}
@@ -227,19 +253,15 @@ func (s *stage) fromCache(ctx context.Context, key string, action *action) (bool
 	if err := s.drop(); err != nil {
 		return false, err
 	}
+	if s.shown != nil {
+		s.shown.cached = true
+	}
 	s.sayImage("--> Using cache %s", image.ID)
 	return true, s.b.share(ctx, key, s.imageID)
 }
 
 // finish commits the stage if an image of it is wanted.
 func (s *stage) finish(ctx context.Context) error {
-	if s.last {
-		if len(s.b.req.Tags) > 0 {
-			s.say("COMMIT %s", s.b.req.Tags[0])
-		} else {
-			s.say("COMMIT")
-		}
-	}
 	if err := s.finishBill(ctx); err != nil {
 		return err
 	}
@@ -294,7 +316,7 @@ func (s *stage) finishBill(ctx context.Context) error {
 }
 
 // sayImage prints without the stage's prefix, as the lines about images are.
-func (s *stage) sayImage(format string, args ...any) { s.b.out.line(format, args...) }
+func (s *stage) sayImage(format string, args ...any) { s.b.out.log(format, args...) }
 
 func (s *stage) finalNames() []string {
 	if s.last {

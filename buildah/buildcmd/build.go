@@ -44,6 +44,7 @@ type buildFlags struct {
 	times    TimeFlags
 	keys     cliflag.Decryption
 	sign     cliflag.Sign
+	progress cliflag.Progress
 	refused  cliflag.Refused
 	bill     BillFlags
 	attest   attestFlags
@@ -171,7 +172,7 @@ func (o *buildFlags) bindWay(f *pflag.FlagSet) {
 	f.BoolVar(&r.NoCache, "no-cache", false, "do not use existing cached images for the container build. Build from the start with a new set of cached layers.")
 	f.BoolVar(&r.Run.NoHostname, "no-hostname", false, "do not create new /etc/hostname file for RUN instructions, use the one from the base image.")
 	f.BoolVar(&r.Run.NoHosts, "no-hosts", false, "do not create new /etc/hosts file for RUN instructions, use the one from the base image.")
-	f.BoolVarP(&r.Quiet, "quiet", "q", false, "refrain from announcing build instructions and image read/write progress")
+	o.progress.Bind(f, "refrain from announcing build instructions and image read/write progress")
 	f.BoolVar(&o.rm, "rm", true, "remove intermediate containers after a successful build")
 	f.BoolVar(&o.stdin, "stdin", false, "pass stdin into containers")
 }
@@ -247,6 +248,9 @@ func (o *buildFlags) build(cmd *cobra.Command, args []string) (err error) {
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
 		o.req.Stdout, o.req.Stderr = f, f
+	}
+	if o.logFile != "" || o.stdin && o.req.Progress == "tty" {
+		o.req.Progress = "plain" // a file isn't watched, and a step that asks needs the terminal
 	}
 	if slices.ContainsFunc(outputs, func(o build.Output) bool { return o.Dest == "-" }) {
 		o.req.Quiet, out = true, os.Stderr // standard output is the archive's
@@ -336,7 +340,12 @@ func (o *buildFlags) request(cmd *cobra.Command) error {
 	r := &o.req
 	r.Version, r.Tags, r.NoIdentity, r.KeepUnused = o.host.Version, o.tags, !o.identity, !o.skipUnused
 	r.NoCreated, r.DropLabels, r.DropAnnotations = !o.created, !o.inheritLabels, !o.inheritAnnotations
-	r.Stdout, r.Stderr = os.Stdout, os.Stderr
+	r.Stdout, r.Stderr, r.Quiet = os.Stdout, os.Stderr, o.progress.Quiet
+	mode, err := o.progress.Mode(os.Stdout)
+	if err != nil {
+		return err
+	}
+	r.Progress = mode
 	r.Pull = PullPolicy(r.Pull)
 	for name, policy := range map[string]string{"pull-always": build.PullAlways, "pull-never": build.PullNever} {
 		if cmd.Flags().Changed(name) {
@@ -352,7 +361,6 @@ func (o *buildFlags) request(cmd *cobra.Command) error {
 	if err := errors.Join(o.refused.Check(), o.attest.check(), o.times.Apply(r), o.run.Apply(&r.Run, &r.Network), o.platform()); err != nil {
 		return err
 	}
-	var err error
 	if r.Registry, err = o.registry.AskingOptions(); err != nil {
 		return err
 	}

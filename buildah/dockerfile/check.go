@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"github.com/podsuite/podsuite/shared/errdef"
 )
 
 // Warning is what a check says of a Containerfile; Rule has the names that
@@ -27,12 +29,38 @@ type CheckOptions struct {
 	// Env gives the variables of a base image, "NAME=value"; ok is false where
 	// they aren't known, and then no variable of the stage is called undefined.
 	Env func(image string) (env []string, ok bool)
+	// Ignored tells whether the context's ignore file leaves a path out.
+	Ignored func(path string) bool
+}
+
+// Checked is what a check finds.
+type Checked struct {
+	Warnings []Warning
+	fatal    bool
+}
+
+// Err is an error where the file wants its build to fail for the warnings.
+func (c *Checked) Err() error {
+	if !c.fatal || len(c.Warnings) == 0 {
+		return nil
+	}
+	var rules []string
+	for _, w := range c.Warnings {
+		if !slices.Contains(rules, w.Rule) {
+			rules = append(rules, w.Rule)
+		}
+	}
+	return errdef.Newf(errdef.ErrInvalid, "lint violation found for rules: %s", strings.Join(rules, ", "))
 }
 
 // Check reads a Containerfile and lists what is suspicious in it, in the order
 // of its lines. Rules that the file itself skips are left out.
-func Check(name string, text []byte, opts CheckOptions) ([]Warning, error) {
+func Check(name string, text []byte, opts CheckOptions) (*Checked, error) {
 	file, err := Parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := rulesOf(text, opts.Args)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +74,8 @@ func Check(name string, text []byte, opts CheckOptions) ([]Warning, error) {
 			c.found = append(c.found, Warning{"NoEmptyContinuation", "Empty continuation line", w.Location.Start.Line, w.Location.End.Line})
 		}
 	}
-	c.casing(result.AST.Children)
+	c.nodes = result.AST.Children
+	c.casing(c.nodes)
 	c.globals()
 	nodes := result.AST.Children[len(file.Args):]
 	for _, stage := range file.Stages {
@@ -58,32 +87,9 @@ func Check(name string, text []byte, opts CheckOptions) ([]Warning, error) {
 		}
 		c.known[strings.ToLower(stage.Name)] = c.vars
 	}
-	skipped := skippedRules(text)
-	c.found = slices.DeleteFunc(c.found, func(w Warning) bool {
-		return slices.Contains(skipped, strings.ToLower(w.Rule)) || slices.Contains(skipped, "all")
-	})
+	c.found = slices.DeleteFunc(c.found, func(w Warning) bool { return !rules.wants(w.Rule) })
 	slices.SortStableFunc(c.found, func(a, b Warning) int { return a.First - b.First })
-	return c.found, nil
-}
-
-// skippedRules reads the directive "# check=skip=RULE,…" at the top of a file.
-func skippedRules(text []byte) []string {
-	for line := range strings.Lines(string(text)) {
-		comment, ok := strings.CutPrefix(strings.TrimSpace(line), "#")
-		if !ok {
-			return nil
-		}
-		key, value, ok := strings.Cut(comment, "=")
-		if !ok || !strings.EqualFold(strings.TrimSpace(key), "check") {
-			continue
-		}
-		for _, part := range strings.Split(value, ";") {
-			if rules, ok := strings.CutPrefix(strings.TrimSpace(part), "skip="); ok {
-				return strings.Split(strings.ToLower(rules), ",")
-			}
-		}
-	}
-	return nil
+	return &Checked{c.found, rules.fatal}, nil
 }
 
 // stageVars are a stage's variables so far.
@@ -98,8 +104,9 @@ type checker struct {
 	opts  CheckOptions
 	found []Warning
 
-	node    *parser.Node // that is looked at
-	args    Vars         // before the first FROM
+	nodes   []*parser.Node // all
+	node    *parser.Node   // that is looked at
+	args    Vars           // before the first FROM
 	names   map[string]bool
 	known   map[string]stageVars // by name of the stage
 	vars    stageVars
@@ -146,7 +153,9 @@ func (c *checker) globals() {
 	for name, value := range c.opts.Platform {
 		c.args[name] = value
 	}
-	for _, arg := range c.file.Args {
+	for i, arg := range c.file.Args {
+		c.node = c.nodes[i]
+		c.describedArg(arg)
 		for _, v := range arg.Values {
 			c.args[v.Name] = ""
 			if v.Default != nil {
@@ -157,6 +166,9 @@ func (c *checker) globals() {
 }
 
 func (c *checker) stage(s *Stage) {
+	if s.Name != "" {
+		c.described("FROM", s.Name)
+	}
 	c.single, c.shelled = map[string]*parser.Node{}, false
 	c.stageName(s)
 	c.platform(s)
@@ -269,6 +281,7 @@ func (c *checker) step(step *Step) {
 	case *Arg:
 		c.arg(inst)
 	case *Copy:
+		c.ignored(inst)
 		c.words(append(slices.Clone(inst.Sources), inst.Dest, inst.Chown, inst.Chmod)...)
 	case *Workdir:
 		c.words(inst.Path)
@@ -314,6 +327,7 @@ func (c *checker) pairs(name string, pairs []Pair) {
 }
 
 func (c *checker) arg(arg *Arg) {
+	c.describedArg(arg)
 	for _, v := range arg.Values {
 		if v.Default != nil {
 			c.words(*v.Default)

@@ -25,9 +25,10 @@ func Parse(name string, text []byte) (*File, error) {
 	}
 	result, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
-		return nil, errdef.As(errdef.ErrInvalid, fmt.Errorf("parsing main Dockerfile: %s: %w", name, plainError(err)))
+		first, last := located(err)
+		return nil, errdef.As(errdef.ErrInvalid, &lineError{fmt.Errorf("parsing main Dockerfile: %s: %w", name, plainError(err)), first, last})
 	}
-	p := &fileParser{file: &File{Name: name, Escape: result.EscapeToken}}
+	p := &fileParser{file: &File{Name: name, Text: text, Escape: result.EscapeToken}}
 	for _, node := range result.AST.Children {
 		if err := p.add(node); err != nil {
 			return nil, classed(err)
@@ -51,7 +52,21 @@ func ParseTrigger(text string) (Step, error) {
 	}
 	p := &fileParser{file: &File{Name: "ONBUILD", Escape: result.EscapeToken}}
 	step, err := p.step(result.AST.Children[0])
+	step.Line, step.Last = 0, 0
+	var failed *StepError
+	if errors.As(err, &failed) {
+		failed.First, failed.Last = 0, 0
+	}
 	return step, classed(err)
+}
+
+// located are the lines that the parser's error is about.
+func located(err error) (first, last int) {
+	var at *parser.LocationError
+	if errors.As(err, &at) && len(at.Locations) > 0 && len(at.Locations[0]) > 0 {
+		return at.Locations[0][0].Start.Line, at.Locations[0][len(at.Locations[0])-1].End.Line
+	}
+	return 0, 0
 }
 
 // plainError drops the parser's stack and position wrappers.
@@ -137,7 +152,7 @@ func validStageName(name string) bool {
 
 // at is an error of the node that names the file and the line.
 func (p *fileParser) at(node *parser.Node, format string, args ...any) error {
-	return fmt.Errorf("%s:%d: %w", p.file.Name, node.StartLine, fmt.Errorf(format, args...))
+	return &lineError{fmt.Errorf("%s:%d: %w", p.file.Name, node.StartLine, fmt.Errorf(format, args...)), node.StartLine, node.EndLine}
 }
 
 // unsupported is an error of the node about something the builder refuses.

@@ -188,7 +188,7 @@ func (p *Plan) sources(stage *PlannedStage, opts PlanOptions, vars Vars, expande
 		for _, name := range step.from() {
 			name, err := expander.Word(name, vars)
 			if err != nil {
-				return &StepError{step.Text(), err}
+				return &StepError{step.Text(), step.Line, step.Last, err}
 			}
 			if slices.Contains(opts.Contexts, name) {
 				continue

@@ -12,7 +12,7 @@ import (
 
 // step makes the typed step of a node.
 func (p *fileParser) step(node *parser.Node) (Step, error) {
-	step := Step{Line: node.StartLine, Original: node.Original}
+	step := Step{Line: node.StartLine, Last: node.EndLine, Original: node.Original}
 	inst, err := p.instruction(node)
 	if err != nil {
 		return step, err
@@ -83,7 +83,7 @@ func (p *fileParser) single(node *parser.Node, words []string) (Instruction, err
 	case "MAINTAINER":
 		return &Maintainer{words[0]}, nil
 	}
-	return nil, &StepError{keyword + " ", fmt.Errorf("Build error: Unknown instruction: %q", keyword)}
+	return nil, &StepError{keyword + " ", node.StartLine, node.EndLine, fmt.Errorf("Build error: Unknown instruction: %q", keyword)}
 }
 
 func (p *fileParser) atLeastOne(node *parser.Node, words []string) error {
@@ -97,7 +97,7 @@ func (p *fileParser) atLeastOne(node *parser.Node, words []string) error {
 func stepError(node *parser.Node, text string) error {
 	original := strings.TrimSpace(node.Original)
 	keyword, rest, _ := strings.Cut(original, " ")
-	return &StepError{strings.ToUpper(keyword) + " " + rest, errors.New(text)}
+	return &StepError{strings.ToUpper(keyword) + " " + rest, node.StartLine, node.EndLine, errors.New(text)}
 }
 
 func (p *fileParser) pairs(node *parser.Node) ([]Pair, error) {
@@ -151,9 +151,9 @@ func (p *fileParser) onBuild(node *parser.Node) (Instruction, error) {
 	case "FROM", "MAINTAINER", "ONBUILD":
 		step := "ONBUILD " + strings.ToLower(child.Value) + " " + strings.Join(list(child.Next), " ")
 		if keyword == "ONBUILD" {
-			return nil, &StepError{step, errors.New("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")}
+			return nil, &StepError{step, node.StartLine, node.EndLine, errors.New("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")}
 		}
-		return nil, &StepError{step, fmt.Errorf("%s isn't allowed as an ONBUILD trigger", keyword)}
+		return nil, &StepError{step, node.StartLine, node.EndLine, fmt.Errorf("%s isn't allowed as an ONBUILD trigger", keyword)}
 	}
 	child.StartLine = node.StartLine
 	child.Heredocs = node.Heredocs

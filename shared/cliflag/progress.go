@@ -28,13 +28,22 @@ func (p *Progress) BindMode(f *pflag.FlagSet) {
 
 // On is the display on w, normally standard error.
 func (p *Progress) On(w *os.File) (cliout.Progress, error) {
+	mode, err := p.Mode(w)
+	if err != nil {
+		return nil, err
+	}
+	return cliout.NewProgress(w, mode), nil
+}
+
+// Mode is what the display on w is to be: tty, plain, json or none.
+func (p *Progress) Mode(w *os.File) (string, error) {
 	switch p.mode {
 	case "", "auto", "tty", "plain", "json", "none":
 	default:
-		return nil, errdef.Newf(errdef.ErrInvalid, "unknown progress mode %q: want auto, tty, plain, json or none", p.mode)
+		return "", errdef.Newf(errdef.ErrInvalid, "unknown progress mode %q: want auto, tty, plain, json or none", p.mode)
 	}
 	if p.Quiet {
-		return cliout.NewProgress(w, "none"), nil
+		return "none", nil
 	}
-	return cliout.NewProgress(w, p.mode), nil
+	return cliout.ProgressMode(w, p.mode), nil
 }

@@ -39,21 +39,26 @@ type Bar interface {
 //	"json"         one JSON object a line
 //	"none", ""     nothing
 func NewProgress(w *os.File, mode string) Progress {
-	if mode == "auto" {
-		mode = "plain"
-		if IsTerminal(w) && os.Getenv("TERM") != "dumb" {
-			mode = "tty"
-		}
-	}
-	switch mode {
+	switch ProgressMode(w, mode) {
 	case "tty":
-		return &ttyProgress{w: w}
+		return NewLive(w).Progress()
 	case "plain":
 		return &plainProgress{w: w}
 	case "json":
 		return &jsonProgress{enc: json.NewEncoder(w)}
 	}
 	return noProgress{}
+}
+
+// ProgressMode is what a mode comes to on w.
+func ProgressMode(w *os.File, mode string) string {
+	if mode != "auto" {
+		return mode
+	}
+	if IsTerminal(w) && os.Getenv("TERM") != "dumb" {
+		return "tty"
+	}
+	return "plain"
 }
 
 // IsTerminal tells whether f is a terminal.

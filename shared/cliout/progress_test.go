@@ -82,6 +82,7 @@ func TestProgressOnATerminal(t *testing.T) {
 		}
 	}
 	for line := range strings.SplitSeq(got, "\n") {
+		line = strings.ReplaceAll(line, "\x1b[?7l", "")
 		if text := line[strings.LastIndex(line, "J")+1:]; len(text) > 80 {
 			t.Errorf("line of %d characters: %q", len(text), text)
 		}

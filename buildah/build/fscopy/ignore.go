@@ -52,5 +52,14 @@ func (i *Ignore) match(path string, parent state) (bool, state, error) {
 	return i.matcher.MatchesUsingParentResults(path, parent)
 }
 
+// Ignored tells whether a path is left out, by itself or with a directory above it.
+func (i *Ignore) Ignored(path string) bool {
+	if i == nil {
+		return false
+	}
+	ignored, err := i.matcher.MatchesOrParentMatches(path)
+	return err == nil && ignored
+}
+
 // prunes tells whether a directory that is left out can be passed over whole.
 func (i *Ignore) prunes() bool { return !i.matcher.Exclusions() }
