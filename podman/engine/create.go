@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ func (e *Engine) create(ctx context.Context, id string, req *CreateRequest) (*co
 	}
 	if req.Replace && req.Name == "" {
 		return nil, errdef.Newf(errdef.ErrInvalid, "cannot replace container without --name being set")
+	}
+	if slices.Equal(req.Network, []string{"none"}) && len(req.DNS)+len(req.DNSSearch)+len(req.DNSOptions) > 0 {
+		return nil, errdef.Newf(errdef.ErrInvalid, "conflicting options: dns and the network mode: none")
 	}
 	req, in, err := e.joinPod(ctx, req)
 	if err != nil {

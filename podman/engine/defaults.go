@@ -26,7 +26,7 @@ func (e *Engine) withDefaults(asked *CreateRequest) *CreateRequest {
 		to   *[]string
 		from []string
 	}{{&req.DNS, conf.DNSServers}, {&req.DNSSearch, conf.DNSSearches}, {&req.DNSOptions, conf.DNSOptions}} {
-		if len(*list.to) == 0 && !slices.Equal(req.Network, []string{"none"}) {
+		if len(*list.to) == 0 {
 			*list.to = list.from
 		}
 	}

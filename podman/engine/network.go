@@ -73,10 +73,7 @@ func (e *Engine) setNetwork(c *container.Config, req *CreateRequest, image *v1.C
 	if err := e.setNetworkMode(&n, req); err != nil {
 		return err
 	}
-	if n.Mode == "none" {
-		if len(n.DNS)+len(n.DNSSearch)+len(n.DNSOptions) > 0 {
-			return errdef.Newf(errdef.ErrInvalid, "conflicting options: dns and the network mode: none")
-		}
+	if n.Mode == "none" && len(n.DNS)+len(n.DNSSearch)+len(n.DNSOptions) == 0 { // it has those of the configuration only
 		n.NoResolvConf = true
 	}
 	if err := e.setAddHosts(&n, req); err != nil {
