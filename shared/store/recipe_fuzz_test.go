@@ -24,6 +24,9 @@ func FuzzRecipe(f *testing.F) {
 		[]byte(`{"type":1,"size":9223372036854775807,"payload":"AAAAAAAAAAA="}`), []byte{}, int64(512))
 	f.Add([]byte(`{"entries":[{"type":"reg","size":1,"offset":1,"endOffset":2}]}`),
 		[]byte(`{"type":2,"payload":"","size":1,"type":1,"payload":"AAAAAAAAAAA="}`), blob, int64(1))
+	two := []byte(`{"type":1,"size":1,"payload":"AAAAAAAAAAA="}` + "\n" + `{"type":1,"size":1,"payload":"AAAAAAAAAAA="}`)
+	f.Add([]byte(`{"entries":[{"type":"reg","size":1,"offset":9,"endOffset":12}],"entries":[{"type":"reg","size":1,"offset":1,"endOffset":2}]}`), two, blob, int64(1))
+	f.Add([]byte(`{"entries":[{"type":"reg","size":1,"offset":9,"endOffset":12},{"type":"reg","size":1,"offset":20,"endOffset":1099511627776}]}`), two, blob, int64(1))
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		f.Fatal(err)
