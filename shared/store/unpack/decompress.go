@@ -111,16 +111,38 @@ type Holes struct {
 // NewHoles begins at the file's offset, behind which it has nothing.
 func NewHoles(f io.WriteSeeker) *Holes { return &Holes{f: f} }
 
+// Write leaves out what has many zeros in a row: a byte here and there must not
+// put the zeros around it on the disk, which were not counted.
 func (h *Holes) Write(p []byte) (int, error) {
-	if len(p) >= minHole && allZero(p) {
-		h.hole = true
-		_, err := h.f.Seek(int64(len(p)), io.SeekCurrent)
-		return len(p), err
+	for done := 0; done < len(p); {
+		piece, hole := run(p[done:])
+		var err error
+		if hole {
+			_, err = h.f.Seek(int64(piece), io.SeekCurrent)
+		} else {
+			piece, err = h.f.Write(p[done : done+piece])
+		}
+		if done += piece; err != nil {
+			return done, err
+		}
+		h.hole = hole
 	}
-	if len(p) > 0 {
-		h.hole = false
+	return len(p), nil
+}
+
+// run is how many bytes at the beginning are to be written at once, or left out.
+func run(p []byte) (n int, hole bool) {
+	for n < len(p) {
+		zero := len(p)-n >= minHole && allZero(p[n:n+minHole])
+		if n == 0 {
+			hole = zero
+		}
+		if zero != hole {
+			break
+		}
+		n = min(n+minHole, len(p))
 	}
-	return h.f.Write(p)
+	return n, hole
 }
 
 // Finish makes a hole at the end part of the file.

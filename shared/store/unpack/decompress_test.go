@@ -81,6 +81,32 @@ func TestHoles(t *testing.T) {
 	}
 }
 
+// Else a byte in each buffer would put zeros on the disk that the bound doesn't count.
+func TestHolesBetweenBytes(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h, p := NewHoles(f), make([]byte, 1<<20)
+	p[300<<10] = 1
+	for range 8 {
+		if n, err := h.Write(p); n != len(p) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if err := h.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Blocks*512 > 1<<20 {
+		t.Errorf("%d bytes on the disk, %v", st.Blocks*512, err)
+	}
+	if got, err := os.ReadFile(f.Name()); err != nil || !bytes.Equal(got, bytes.Repeat(p, 8)) {
+		t.Errorf("other content, %v", err)
+	}
+}
+
 // Where a device can't be made, the layer is none the worse for it.
 func TestDevicesInAUserNamespace(t *testing.T) {
 	root, _ := victim(t)
