@@ -18,6 +18,18 @@ const (
 	rpmSource  = 1044
 )
 
+// maxText is the size of the longest text of a tag that is read, in bytes.
+const maxText = 64 << 10
+
+// wanted tells whether a tag is read.
+func wanted(tag uint32) bool {
+	switch tag {
+	case rpmName, rpmVersion, rpmRelease, rpmEpoch, rpmVendor, rpmLicense, rpmArch, rpmSource:
+		return true
+	}
+	return false
+}
+
 // readRPM reads rpm's database: a table of SQLite with a header in each row.
 func readRPM(data []byte) (found []Package, err error) {
 	err = tableBlobs(data, "Packages", func(header []byte) {
@@ -57,10 +69,11 @@ func rpmTags(header []byte) (map[uint32]string, bool) {
 	for i := range entries {
 		entry := header[8+i*entrySize:]
 		tag, kind, offset := binary.BigEndian.Uint32(entry), binary.BigEndian.Uint32(entry[4:]), binary.BigEndian.Uint32(entry[8:])
-		if uint64(offset) >= uint64(len(data)) {
-			continue
+		if _, twice := tags[tag]; twice || !wanted(tag) || uint64(offset) >= uint64(len(data)) {
+			continue // a header of many entries may name the same long text in each
 		}
-		at := data[offset:]
+		tags[tag] = ""
+		at := data[offset:min(uint64(len(data)), uint64(offset)+maxText)]
 		switch end := bytes.IndexByte(at, 0); {
 		case (kind == typeText || kind == typeTextI18N) && end >= 0:
 			tags[tag] = string(at[:end])

@@ -1,7 +1,12 @@
 package sbom
 
 import (
+	"bytes"
+	"debug/buildinfo"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,3 +153,95 @@ func FuzzRPM(f *testing.F) {
 	f.Add(data)
 	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = readRPM(data) })
 }
+
+// database is one of a table of packages, with pages of 512 bytes: the rows' page is the second.
+func database(rows []byte) []byte {
+	first, schema := make([]byte, 512), "tablePackagesPackages\x02"
+	copy(first, sqliteMagic)
+	first[16] = 2 // 512
+	cell := append([]byte{byte(6 + len(schema)), 1, 6, 23, 29, 29, 1, 13}, schema...)
+	at := 512 - len(cell)
+	copy(first[at:], cell)
+	copy(first[100:], []byte{13, 0, 0, 0, 1, byte(at >> 8), byte(at), 0, byte(at >> 8), byte(at)})
+	return append(first, rows...)
+}
+
+func TestHostileDatabases(t *testing.T) {
+	leaf := func(cells, at int, cell ...byte) []byte {
+		p := make([]byte, 512)
+		copy(p, []byte{13, 0, 0, byte(cells >> 8), byte(cells)})
+		for i := range cells {
+			p[8+2*i], p[9+2*i] = byte(at>>8), byte(at)
+		}
+		copy(p[at:], cell)
+		return p
+	}
+	wide := append([]byte{0x87, 0x68, 1, 0x87, 0x68}, bytes.Repeat([]byte{8}, 400)...)
+	circle := make([]byte, 512)
+	copy(circle, []byte{5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2})
+	for what, c := range map[string]struct {
+		page []byte
+		want string
+	}{
+		"sound":          {leaf(1, 500, 2, 1, 2, 8), ""},
+		"overlapping":    {leaf(200, 412, append([]byte{80, 1, 80}, bytes.Repeat([]byte{8}, 79)...)...), "rows of page 2 overlap"},
+		"circle":         {circle, "lead in circles"},
+		"overflow":       {append(leaf(1, 12, wide...), make([]byte, 512)...), "has no page 134744072"},
+		"beyond the end": {leaf(1, 510), "page 2 is broken"},
+	} {
+		_, err := readRPM(database(c.page))
+		if got := fmt.Sprint(err); (err != nil) != (c.want != "") || err != nil && !strings.Contains(got, c.want) {
+			t.Errorf("%s: %v, want %q", what, err, c.want)
+		}
+	}
+	if _, ok := values(append([]byte{0x97, 0x00}, make([]byte, 2942)...)); ok {
+		t.Error("a row has more columns than there may be")
+	}
+}
+
+// Entries of an rpm header that all name one long text, and a tag twice.
+func TestHostileHeader(t *testing.T) {
+	data := append(bytes.Repeat([]byte{'a'}, 2*maxText), 0)
+	entries := []uint32{rpmName, rpmName, 5000, rpmVersion}
+	header := binary.BigEndian.AppendUint32(nil, uint32(len(entries)))
+	header = binary.BigEndian.AppendUint32(header, uint32(len(data)))
+	for i, tag := range entries {
+		offset := uint32(2*maxText - 3 - i)
+		if tag == rpmVersion {
+			offset = 0 // too long
+		}
+		for _, n := range []uint32{tag, 6, offset, 1} {
+			header = binary.BigEndian.AppendUint32(header, n)
+		}
+	}
+	tags, ok := rpmTags(append(header, data...))
+	if want := map[uint32]string{rpmName: "aaa", rpmVersion: ""}; !ok || !maps.Equal(tags, want) {
+		t.Errorf("got %d tags, a name of %d bytes, %v", len(tags), len(tags[rpmName]), ok)
+	}
+}
+
+// What is read of a program is bounded, and nothing in it stops the scan.
+func TestHostileProgram(t *testing.T) {
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := buildInfo(f); err != nil {
+		t.Errorf("a sound program: %v", err)
+	}
+	if _, err := buildinfo.Read(&bounded{f, 1000}); err == nil {
+		t.Error("more is read than may be")
+	}
+	if _, err := buildInfo(panics{}); err == nil {
+		t.Error("a panic is no error")
+	}
+}
+
+type panics struct{}
+
+func (panics) ReadAt([]byte, int64) (int, error) { panic("broken") }

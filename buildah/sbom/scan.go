@@ -7,6 +7,7 @@ import (
 	"context"
 	"debug/buildinfo"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -114,7 +115,7 @@ func (inv *Inventory) addSingle(root string, warn func(string, ...any)) {
 			found, rerr = readDpkg(data)
 			inv.add(found)
 		}
-		err = errors.Join(err, rerr)
+		err = cmp.Or(err, rerr) // the first is enough
 	}
 	if err != nil {
 		warn("the packages in %s are not all listed: %v", dir, err)
@@ -224,7 +225,7 @@ func (inv *Inventory) program(name string, f *os.File) {
 	if _, err := f.ReadAt(magic, 0); err != nil || string(magic) != "\x7fELF" {
 		return
 	}
-	info, err := buildinfo.Read(f)
+	info, err := buildInfo(f)
 	if err != nil {
 		return // a program of another language
 	}
@@ -245,6 +246,34 @@ func (inv *Inventory) program(name string, f *os.File) {
 		}
 		add(dep.Path, dep.Version)
 	}
+}
+
+// maxProgram is how much is read of a program, in bytes. What Go programs say
+// of themselves is near the beginning of their data.
+const maxProgram = 64 << 20
+
+// buildInfo reads what a Go program says of itself. The package for it is
+// not made for hostile files: it would read a sparse file of any size, and doesn't rule out panics.
+func buildInfo(f io.ReaderAt) (info *buildinfo.BuildInfo, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = invalid("broken program: %v", p)
+		}
+	}()
+	return buildinfo.Read(&bounded{f, maxProgram})
+}
+
+// bounded reads as many bytes in all as are left.
+type bounded struct {
+	from io.ReaderAt
+	left int
+}
+
+func (b *bounded) ReadAt(p []byte, at int64) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, invalid("more than %d bytes would be read", maxProgram)
+	}
+	return b.from.ReadAt(p, at)
 }
 
 // invalid is the error of a file that isn't what its name says.

@@ -18,6 +18,9 @@ type sqliteFile struct {
 
 const sqliteMagic = "SQLite format 3\x00"
 
+// maxColumns is SQLite's own limit, where it isn't built with another.
+const maxColumns = 2000
+
 // tableBlobs gives the values of all blobs in the rows of a table.
 func tableBlobs(data []byte, table string, each func(blob []byte)) error {
 	if len(data) < 100 || string(data[:16]) != sqliteMagic {
@@ -90,6 +93,7 @@ func (f *sqliteFile) rows(page, depth int, each func([]value)) error {
 	if kind != leaf && kind != interior || depth > maxDepth || pointers+2*cells > len(p) {
 		return invalid("page %d is none of a table", page)
 	}
+	room := len(p) // for cells: they may not overlap, or a small file had rows without end
 	for i := range cells {
 		at := int(binary.BigEndian.Uint16(p[pointers+2*i:]))
 		if at+4 > len(p) {
@@ -98,10 +102,15 @@ func (f *sqliteFile) rows(page, depth int, each func([]value)) error {
 		if kind == interior {
 			err = f.rows(int(binary.BigEndian.Uint32(p[at:])), depth+1, each)
 		} else {
-			err = f.row(p[at:], each)
+			var length int
+			length, err = f.row(p[at:], each)
+			room -= length
 		}
 		if err != nil {
 			return err
+		}
+		if room < 0 {
+			return invalid("the rows of page %d overlap", page)
 		}
 	}
 	if kind == interior {
@@ -111,51 +120,53 @@ func (f *sqliteFile) rows(page, depth int, each func([]value)) error {
 }
 
 // row reads a cell of a leaf: the size of its record, the row's number, the record.
-func (f *sqliteFile) row(cell []byte, each func([]value)) error {
+// It gives the cell's length.
+func (f *sqliteFile) row(cell []byte, each func([]value)) (length int, err error) {
 	size, n := varint(cell)
 	_, m := varint(cell[n:])
 	if n == 0 || m == 0 || size < 0 || size > int64(len(f.data)) {
-		return invalid("a row is broken")
+		return 0, invalid("a row is broken")
 	}
-	record, err := f.payload(cell[n+m:], int(size))
+	record, local, err := f.payload(cell[n+m:], int(size))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	row, ok := values(record)
 	if !ok {
-		return invalid("a row is broken")
+		return 0, invalid("a row is broken")
 	}
 	each(row)
-	return nil
+	return n + m + local, nil
 }
 
-// payload puts a record together that goes on in other pages.
-func (f *sqliteFile) payload(local []byte, size int) ([]byte, error) {
-	if most := f.usable - 35; size > most {
-		least := (f.usable-12)*32/255 - 23
-		keep := least + (size-least)%(f.usable-4)
-		if keep > most {
-			keep = least
+// payload puts a record together that may go on in other pages; so much of it is local.
+func (f *sqliteFile) payload(cell []byte, size int) (record []byte, local int, err error) {
+	most := f.usable - 35
+	if size <= most {
+		if size > len(cell) {
+			return nil, 0, invalid("a row is broken")
 		}
-		if keep+4 > len(local) {
-			return nil, invalid("a row is broken")
-		}
-		record := append(make([]byte, 0, size), local[:keep]...)
-		next := int(binary.BigEndian.Uint32(local[keep:]))
-		for len(record) < size {
-			p, _, err := f.pageAt(next)
-			if err != nil {
-				return nil, err
-			}
-			record = append(record, p[4:4+min(size-len(record), f.usable-4)]...)
-			next = int(binary.BigEndian.Uint32(p))
-		}
-		return record, nil
+		return cell[:size], size, nil
 	}
-	if size > len(local) {
-		return nil, invalid("a row is broken")
+	least := (f.usable-12)*32/255 - 23
+	keep := least + (size-least)%(f.usable-4)
+	if keep > most {
+		keep = least
 	}
-	return local[:size], nil
+	if keep+4 > len(cell) {
+		return nil, 0, invalid("a row is broken")
+	}
+	record = append(make([]byte, 0, size), cell[:keep]...)
+	next := int(binary.BigEndian.Uint32(cell[keep:]))
+	for len(record) < size {
+		p, _, err := f.pageAt(next)
+		if err != nil {
+			return nil, 0, err
+		}
+		record = append(record, p[4:4+min(size-len(record), f.usable-4)]...)
+		next = int(binary.BigEndian.Uint32(p))
+	}
+	return record, keep + 4, nil
 }
 
 // values reads a record: the size of its header, the kinds of its values, the values.
@@ -167,7 +178,7 @@ func values(record []byte) (row []value, ok bool) {
 	header, body := record[n:headerSize], record[headerSize:]
 	for len(header) > 0 {
 		kind, n := varint(header)
-		if n == 0 || kind < 0 {
+		if n == 0 || kind < 0 || len(row) == maxColumns {
 			return nil, false
 		}
 		header = header[n:]
